@@ -1,0 +1,1 @@
+"""Tests of the repository itself: what is generated is fresh, what is declared is complete."""

@@ -1,0 +1,1 @@
+"""One suite per port, which every adapter behind that port must pass."""

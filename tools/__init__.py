@@ -1,0 +1,1 @@
+"""Development tools that the Makefile calls; nothing at run time imports them."""
