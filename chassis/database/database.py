@@ -1,0 +1,71 @@
+"""What a service holds of its database: one writer, a few readers, and the secrets that live in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from sqlalchemy.exc import OperationalError
+
+from chassis.database.engine import open_engine
+from chassis.database.group_commit import GroupCommit
+from chassis.refusals import StorageUnavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from chassis.database.group_commit import Decide
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+
+class Database(Generic[Piece]):
+    """One service's database. Open it inside a running event loop.
+
+    Arguments:
+        url: an SQLAlchemy URL.
+        decide: carries out a batch of writes; see `GroupCommit`.
+        announce: told of each result once it is durable; see `GroupCommit`.
+        readers: how many reads run at once.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        decide: Decide[Piece],
+        announce: Callable[[Any], None] | None = None,
+        readers: int = 4,
+    ) -> None:
+        self._write_engine = open_engine(url, read_only=False, pool_size=1)
+        self._read_engine = open_engine(url, read_only=True, pool_size=readers)
+        self._pool = ThreadPoolExecutor(readers, thread_name_prefix="reader")
+        self._writer = GroupCommit(self._write_engine, decide, announce)
+
+    def write(self, piece: Piece, deadline: float | None = None) -> asyncio.Future[Any]:
+        """Queue a write for the next transaction; see `GroupCommit.submit`."""
+        return self._writer.submit(piece, deadline)
+
+    async def read(self, query: Callable[[Connection], Result]) -> Result:
+        """Run a query on a consistent snapshot, on a reader's thread.
+
+        Raises:
+            StorageUnavailable: the database can't be read now.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, query)
+
+    def _read(self, query: Callable[[Connection], Result]) -> Result:
+        try:
+            with self._read_engine.connect() as connection, connection.begin():
+                return query(connection)
+        except OperationalError as error:
+            raise StorageUnavailable from error
+
+    async def close(self) -> None:
+        """Finish the writes that are queued and close all connections."""
+        await self._writer.close()
+        self._pool.shutdown()
+        self._write_engine.dispose()
+        self._read_engine.dispose()

@@ -1,0 +1,178 @@
+"""Group commit: all that queued up during the last commit is decided and committed as one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import structlog
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from chassis.refusals import Expired, OutcomeUnknown, Refusal, StorageUnavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+Decide = Callable[["Connection", Sequence[Piece]], Sequence[Any]]
+"""Carries out pieces in one transaction; returns for each its result, or the `Refusal` of it."""
+
+_log = structlog.get_logger(__name__)
+
+
+def apply_each(
+    connection: Connection, pieces: Sequence[Callable[[Connection], Result]]
+) -> list[Result | Refusal]:
+    """Carry out functions one after the other in one transaction, each whole or not at all."""
+    results: list[Result | Refusal] = []
+    for piece in pieces:
+        try:
+            with connection.begin_nested():
+                results.append(piece(connection))
+        except Refusal as refusal:
+            results.append(refusal)
+    return results
+
+
+@dataclass(slots=True)
+class _Entry(Generic[Piece]):
+    piece: Piece
+    deadline: float | None
+    future: asyncio.Future[Any]
+
+
+class GroupCommit(Generic[Piece]):
+    """The one writer of a database, on a thread of its own.
+
+    Arguments:
+        engine: a writing engine.
+        decide: carries out a batch of pieces in a transaction.
+        announce: called on the event loop with each result once it is durable, also when nobody
+            waits for it any more.
+        max_batch: how many pieces a transaction holds at most.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        decide: Decide[Piece],
+        announce: Callable[[Any], None] | None = None,
+        max_batch: int = 512,
+    ) -> None:
+        self._engine = engine
+        self._decide = decide
+        self._announce = announce
+        self._max_batch = max_batch
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[_Entry[Piece] | None] = queue.SimpleQueue()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, piece: Piece, deadline: float | None = None) -> asyncio.Future[Any]:
+        """Queue a piece for the next transaction.
+
+        A piece whose future is cancelled, or whose deadline passes, before its transaction begins
+        is dropped.
+
+        Arguments:
+            piece: what to do.
+            deadline: on the clock of `time.monotonic`, or None.
+
+        Returns:
+            A future of the result, resolved after the commit. It raises the piece's `Refusal`;
+            `Expired`; `StorageUnavailable` when nothing was stored; `OutcomeUnknown` when that
+            can't be known.
+        """
+        entry = _Entry(piece, deadline, self._loop.create_future())
+        if self._closing:
+            entry.future.set_exception(StorageUnavailable())
+        else:
+            self._queue.put(entry)
+        return entry.future
+
+    async def close(self) -> None:
+        """Finish what is queued and end the thread."""
+        self._closing = True
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        closing = False
+        while not closing:
+            batch: list[_Entry[Piece]] = []
+            entry = self._queue.get()
+            while True:
+                if entry is None:
+                    closing = True
+                    break
+                batch.append(entry)
+                if len(batch) >= self._max_batch:
+                    break
+                try:
+                    entry = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+            if batch:
+                outcomes = self._carry_out(batch)
+                self._loop.call_soon_threadsafe(self._resolve, batch, outcomes)
+
+    def _carry_out(self, batch: list[_Entry[Piece]]) -> list[Any]:
+        now = time.monotonic()
+        outcomes: list[Any] = [
+            Expired() if entry.deadline is not None and entry.deadline <= now else None
+            for entry in batch
+        ]
+        live = [
+            index
+            for index, entry in enumerate(batch)
+            if outcomes[index] is None and not entry.future.cancelled()
+        ]
+        if live:
+            results = self._commit([batch[index].piece for index in live])
+            for index, result in zip(live, results, strict=True):
+                outcomes[index] = result
+        return outcomes
+
+    def _commit(self, pieces: list[Piece]) -> Sequence[Any]:
+        try:
+            with self._engine.connect() as connection:
+                transaction = connection.begin()
+                try:
+                    outcomes = self._decide(connection, pieces)
+                except BaseException:
+                    transaction.rollback()
+                    raise
+                try:
+                    transaction.commit()
+                except DBAPIError as error:
+                    _log.error("commit.failed", pieces=len(pieces), error=type(error).__name__)
+                    return [OutcomeUnknown() for _ in pieces]
+                return outcomes
+        except Exception as error:  # noqa: BLE001 - it is the outcome of the piece at fault
+            if len(pieces) > 1:
+                # One of them may be at fault: the others must not suffer for it.
+                _log.warning("batch.split", pieces=len(pieces), error=type(error).__name__)
+                return [self._commit([piece])[0] for piece in pieces]
+            if isinstance(error, OperationalError):
+                _log.exception("write.unavailable")
+                return [StorageUnavailable()]
+            return [error]
+
+    def _resolve(self, batch: list[_Entry[Piece]], outcomes: list[Any]) -> None:
+        for entry, outcome in zip(batch, outcomes, strict=True):
+            failed = isinstance(outcome, Exception)
+            if self._announce is not None and outcome is not None and not failed:
+                self._announce(outcome)
+            if entry.future.done():
+                continue
+            if failed:
+                entry.future.set_exception(outcome)
+            else:
+                entry.future.set_result(outcome)

@@ -1,0 +1,55 @@
+"""The life of a process: it runs until it is told to stop, or until its parent is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+_log = structlog.get_logger(__name__)
+
+
+class StartError(Exception):
+    """The process can't start as it was told to; the message is one line for the operator."""
+
+
+def run_process(
+    main: Callable[[asyncio.Event], Awaitable[None]], parent_pipe: int | None = None
+) -> None:
+    """Run a process's main function until it returns.
+
+    SIGINT, SIGTERM and the end of the parent set the event that `main` is given; `main` then closes
+    what it opened and returns. An error that an operator can mend ends the process with one line
+    and status 2.
+
+    Arguments:
+        main: runs the process until the event is set.
+        parent_pipe: the reading end of a pipe that the parent holds open as long as it lives.
+    """
+    try:
+        asyncio.run(_run(main, parent_pipe))
+    except StartError as error:
+        # Without a message, somebody else has said it already.
+        sys.stderr.write(f"{error}\n" if str(error) else "")
+        raise SystemExit(2) from None
+
+
+async def _run(main: Callable[[asyncio.Event], Awaitable[None]], parent_pipe: int | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    if parent_pipe is not None:
+
+        def on_parent() -> None:
+            if not os.read(parent_pipe, 1):
+                loop.remove_reader(parent_pipe)
+                _log.warning("parent.gone")
+                stop.set()
+
+        loop.add_reader(parent_pipe, on_parent)
+    await main(stop)

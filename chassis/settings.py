@@ -1,0 +1,118 @@
+"""Settings from the environment, checked at start, so that a wrong option is never found out later."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "PAPERPLANE_"
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+SettingsT = TypeVar("SettingsT", bound="ProcessSettings")
+
+
+class ProcessSettings(BaseSettings):
+    """What every process can be told. Each field is an environment variable, PAPERPLANE_ and its name."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
+
+    log_level: LogLevel = "INFO"
+    """The lowest level of log lines that are shown."""
+    parent_pipe: int | None = None
+    """A file descriptor whose end of file means that the process which started this one is gone."""
+
+
+class ServiceSettings(ProcessSettings):
+    """What every inner service can be told."""
+
+    listen: str
+    """Where to serve: `unix:/path` or `host:port`."""
+    database: str
+    """The service's own database, for example `sqlite:////var/lib/paperplane/messaging.db`."""
+    trusted_network: bool = False
+    """Says that only Paperplane's own processes can reach `listen`. A service believes whoever calls it
+    about who the caller is, so beyond unix sockets and loopback it wants to be told so."""
+    drain_seconds: Annotated[float, Field(ge=0, le=60)] = 3.0
+    """How long calls under way may take when the process stops."""
+
+    @model_validator(mode="after")
+    def _listen_where_trusted(self) -> Self:
+        host = self.listen.rpartition(":")[0].strip("[]")
+        local = self.listen.startswith("unix:") or host in ("localhost", "127.0.0.1", "::1")
+        if not local and not self.trusted_network:
+            message = (
+                f"{self.listen} can be reached by others. If only Paperplane's own processes can, "
+                f"say so with {PREFIX}TRUSTED_NETWORK=true"
+            )
+            raise ValueError(message)
+        return self
+
+
+class SettingsError(Exception):
+    """An option is wrong; the message is one line an option, for the operator."""
+
+
+def option_names(kind: type[ProcessSettings]) -> set[str]:
+    """Return the environment variables that a process knows."""
+    return {PREFIX + name.upper() for name in kind.model_fields}
+
+
+def load_settings(
+    kind: type[SettingsT],
+    environment: Mapping[str, str] | None = None,
+    also_known: Iterable[str] = (),
+) -> SettingsT:
+    """Read the settings of a process from the environment.
+
+    Arguments:
+        kind: the process's settings class.
+        environment: what to read instead of the environment.
+        also_known: variables with the prefix that are meant for others.
+
+    Raises:
+        SettingsError: an option has a wrong value, is missing, or is unknown.
+    """
+    given = {
+        name: value
+        for name, value in (os.environ if environment is None else environment).items()
+        if name.upper().startswith(PREFIX)
+    }
+    known = option_names(kind)
+    problems = [
+        _unknown(name, known) for name in sorted(given) if name not in known | set(also_known)
+    ]
+    values = {name[len(PREFIX) :].lower(): given[name] for name in given if name in known}
+    try:
+        # `model_validate` reads the values given here and not the environment once more.
+        settings = kind.model_validate(values)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_context=False):
+            where = PREFIX + "_".join(str(part) for part in problem["loc"]).upper()
+            problems.append(f"{where if problem['loc'] else kind.__name__}: {problem['msg']}")
+        settings = None
+    if problems or settings is None:
+        raise SettingsError("\n".join(problems))
+    return settings
+
+
+def _unknown(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f" Did you mean {near[0]}?" if near else f" Known are: {', '.join(sorted(known))}."
+    return f"{name}: there is no such option.{hint}"
+
+
+def load_or_exit(kind: type[SettingsT]) -> SettingsT:
+    """Read the settings, or end the process with the reasons on standard error and status 2."""
+    try:
+        return load_settings(kind)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
