@@ -1,0 +1,1 @@
+"""What friends tell each other: channels, messages, read marks and the live stream."""
