@@ -56,12 +56,18 @@ class Coalescer(Generic[Item, Result]):
     async def _send(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
             results = await self._call_many([item for item, _ in batch])
+            answers = list(zip(batch, results, strict=True))
         except Exception as error:  # noqa: BLE001 - it is handed to the callers, who asked
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)
             return
-        for (_, future), result in zip(batch, results, strict=True):
+        except BaseException:
+            # Cancelled: nobody else will ever answer these callers.
+            for _, future in batch:
+                future.cancel()
+            raise
+        for (_, future), result in answers:
             if not future.done():
                 future.set_result(result)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, insert, select
 from sqlalchemy.dialects import sqlite
 
-from chassis.database.sets import ManyRows, as_keys, select_by_keys
+from chassis.database.sets import ManyRows, RowsByKey
 from chassis.refusals import CursorExpired, CursorInvalid, ServerStopping, StreamTooSlow
 
 if TYPE_CHECKING:
@@ -80,11 +80,8 @@ class InboxTables:
             Column("time", BigInteger, nullable=False),
             sqlite_with_rowid=False,
         )
-        self._heads_by_person = (
-            select_by_keys(self.heads, self.heads.c.person_id)
-            .order_by(self.heads.c.person_id)
-            .with_for_update(of=self.heads)
-        )
+        by_person = self.heads.c.person_id
+        self._heads_by_person = RowsByKey(self.heads, by_person, lock_by=by_person)
         self._insert_entries = ManyRows(insert(self.entries), self.entries.c.keys())
         upsert = sqlite.insert(self.heads)
         upsert = upsert.on_conflict_do_update(
@@ -105,9 +102,8 @@ class InboxTables:
             return {}
         people = {entry.person_id for entry in entries}
         heads = dict.fromkeys(sorted(people), 0)
-        keys = as_keys((person_id,) for person_id in people)
-        for row in connection.execute(self._heads_by_person, keys):
-            heads[row.person_id] = row.position
+        for person_id, position in self._heads_by_person.find(connection, [(p,) for p in people]):
+            heads[person_id] = position
         rows: list[dict[str, object]] = []
         for entry in entries:
             heads[entry.person_id] += 1

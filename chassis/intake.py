@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+_MAX_ANSWERS_BYTES = 1024 * 1024
+"""How large the answers of one frame get, at most by its last one. What a peer takes is limited."""
+
 Handle = Callable[[bytes, float], Awaitable[bytes]]
 """Carries out one call: its request and its deadline (on `time.monotonic`) in, its response out."""
 
@@ -38,12 +41,16 @@ class Intake:
         """Yield the answers to all calls of the frames; those that come together leave together.
 
         Calls that are not answered when the stream breaks are cancelled.
+
+        Raises:
+            Refusal: a frame is malformed. The calls of those before it are answered first.
         """
         stream = _Stream(self._errors, handle)
         reader = asyncio.create_task(stream.read(frames))
         try:
             async for answers in stream.answers():
                 yield answers
+            await reader
         finally:
             reader.cancel()
             stream.cancel()
@@ -77,9 +84,16 @@ class _Stream:
         while self._tasks or self._answers or not self._ended:
             await self._news.wait()
             self._news.clear()
-            if self._answers:
-                answers, self._answers = self._answers, []
-                yield intake_pb2.AnswerFrame(answers=answers)
+            while self._answers:
+                yield intake_pb2.AnswerFrame(answers=self._take_answers())
+
+    def _take_answers(self) -> list[intake_pb2.Answer]:
+        size = taken = 0
+        while taken < len(self._answers) and size < _MAX_ANSWERS_BYTES:
+            size += len(self._answers[taken].response)
+            taken += 1
+        answers, self._answers = self._answers[:taken], self._answers[taken:]
+        return answers
 
     def cancel(self) -> None:
         for task in self._tasks.values():

@@ -27,12 +27,28 @@ _log = structlog.get_logger(__name__)
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
-def validate(request: Message) -> None:
-    """Check a request against the rules in its proto.
+def decode(kind: type[Message], data: bytes) -> Message:
+    """Parse a request.
 
     Raises:
-        InvalidRequest: with the fields and rules that are broken.
+        InvalidRequest: it is not a message of this kind.
     """
+    try:
+        return kind.FromString(data)
+    except DecodeError:
+        # The parser's own words may quote the request.
+        raise InvalidRequest.field(
+            "", f"not a valid {kind.DESCRIPTOR.full_name}: malformed, or a text is not UTF-8"
+        ) from None
+
+
+def parse(kind: type[Message], data: bytes) -> Message:
+    """Parse a request and check it against the rules in its proto.
+
+    Raises:
+        InvalidRequest: it is not a message of this kind, or breaks rules; says which.
+    """
+    request = decode(kind, data)
     violations = protovalidate.collect_violations(request)
     if violations:
         raise InvalidRequest(
@@ -46,22 +62,6 @@ def validate(request: Message) -> None:
                 for violation in violations
             )
         )
-
-
-def parse(kind: type[Message], data: bytes) -> Message:
-    """Parse a request and validate it.
-
-    Raises:
-        InvalidRequest: it is not a message of this kind, or breaks a rule.
-    """
-    try:
-        request = kind.FromString(data)
-    except DecodeError:
-        # The parser's own words may quote the request.
-        raise InvalidRequest.field(
-            "", f"not a valid {kind.DESCRIPTOR.full_name}: malformed, or a text is not UTF-8"
-        ) from None
-    validate(request)
     return request
 
 
@@ -115,7 +115,8 @@ class ServiceInterceptor(grpc.aio.ServerInterceptor):
         async def stream_stream(
             requests: AsyncIterator[bytes], context: _Context
         ) -> AsyncIterator[Any]:
-            parsed = (parse(kind, data) async for data in requests)
+            # What streams in are frames of calls, each with a request that is validated on its own.
+            parsed = (decode(kind, data) async for data in requests)
             async with self._around(context, method, needs_caller):
                 async for response in handler.stream_stream(parsed, context):
                     yield response
@@ -132,7 +133,9 @@ class ServiceInterceptor(grpc.aio.ServerInterceptor):
         self, context: _Context, method: str, needs_caller: bool
     ) -> AsyncGenerator[None]:
         call = call_from_metadata(context.invocation_metadata())
-        token = current_call.set(call)
+        # Each call runs in a task of its own, so there is nothing to set back afterwards; nor could
+        # it be, since a stream that is broken off is closed from another task.
+        current_call.set(call)
         try:
             if needs_caller:
                 caller_id()
@@ -145,8 +148,6 @@ class ServiceInterceptor(grpc.aio.ServerInterceptor):
         except Exception:  # noqa: BLE001 - it is logged, and told without its text
             _log.exception("call.failed", method=method)
             await abort(context, self._errors.status(RuntimeError(), call.request_id))
-        finally:
-            current_call.reset(token)
 
 
 def audience(service: ServiceDescriptor) -> int:

@@ -12,10 +12,24 @@ from typing import TYPE_CHECKING, Any
 from chassis.refusals import PageTokenInvalid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from google.protobuf.message import Message
 
 DEFAULT_PAGE_SIZE = 50
+MAX_PAGE_BYTES = 1024 * 1024
+"""How large a page gets, at most by its last item. gRPC clients take in 4 MiB unless told otherwise."""
 _MAC_BYTES = 16
+
+
+def fitting(items: Sequence[Message]) -> int:
+    """Return how many of a page's items to send: the first ones, up to `MAX_PAGE_BYTES`."""
+    size = 0
+    for count, item in enumerate(items, 1):
+        size += item.ByteSize()
+        if size >= MAX_PAGE_BYTES:
+            return count
+    return len(items)
 
 
 class TokenSigner:

@@ -48,6 +48,7 @@ def configure_logging(process: str, level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, _drop_foreign_text],
+            pass_foreign_args=True,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(),
@@ -107,11 +108,16 @@ def _frames(error: BaseException) -> list[str]:
 def _drop_foreign_text(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Keep of a library's line its template, without the values it was filled with.
 
-    Only libraries that never see what people write may show their values.
+    A line without values to fill in may have been put together beforehand, as asyncio does with the
+    texts of exceptions: of such a one only the place remains that it came from. Only libraries that
+    never see what people write may show their values.
     """
     record: logging.LogRecord | None = event.get("_record")
+    values = event.pop("positional_args", None)
     if record is not None:
         event["logger"] = record.name
         if not record.name.startswith(("alembic", "uvicorn")):
-            event["event"] = str(record.msg)
+            template = isinstance(record.msg, str) and values
+            event["event"] = record.msg if template else "a line whose text is withheld"
+            event["at"] = f"{record.pathname}:{record.lineno} {record.funcName}"
     return event

@@ -2,6 +2,6 @@
 
 from chassis.database.database import Database
 from chassis.database.group_commit import GroupCommit, apply_each
-from chassis.database.sets import ManyRows, as_keys, select_by_keys
+from chassis.database.sets import ManyRows, RowsByKey
 
-__all__ = ["Database", "GroupCommit", "ManyRows", "apply_each", "as_keys", "select_by_keys"]
+__all__ = ["Database", "GroupCommit", "ManyRows", "RowsByKey", "apply_each"]

@@ -42,6 +42,8 @@ def _set_up_sqlite(engine: Engine, *, read_only: bool) -> None:
         # FULL syncs the log at every commit. NORMAL loses acknowledged commits in a power cut.
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
+        # What is deleted is overwritten on disk, too; how SQLite was built would decide otherwise.
+        cursor.execute("PRAGMA secure_delete = ON")
         # Pages that change often are written back once for many commits, not at every 4 MB of log.
         cursor.execute("PRAGMA wal_autocheckpoint = 8192")
         cursor.execute("PRAGMA cache_size = -65536")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import structlog
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 
 from chassis.refusals import Expired, OutcomeUnknown, Refusal, StorageUnavailable
 
@@ -141,29 +141,29 @@ class GroupCommit(Generic[Piece]):
         return outcomes
 
     def _commit(self, pieces: list[Piece]) -> Sequence[Any]:
+        begun = decided = False
         try:
+            # Closing the connection rolls back what was not committed.
             with self._engine.connect() as connection:
                 transaction = connection.begin()
-                try:
-                    outcomes = self._decide(connection, pieces)
-                except BaseException:
-                    transaction.rollback()
-                    raise
-                try:
-                    transaction.commit()
-                except DBAPIError as error:
-                    _log.error("commit.failed", pieces=len(pieces), error=type(error).__name__)
-                    return [OutcomeUnknown() for _ in pieces]
-                return outcomes
-        except Exception as error:  # noqa: BLE001 - it is the outcome of the piece at fault
-            if len(pieces) > 1:
+                begun = True
+                outcomes = self._decide(connection, pieces)
+                decided = True
+                transaction.commit()
+        except Exception as error:  # noqa: BLE001 - it is the outcome of the pieces
+            if decided:
+                _log.error("commit.failed", pieces=len(pieces), error=type(error).__name__)
+                return [OutcomeUnknown() for _ in pieces]
+            if begun and len(pieces) > 1:
                 # One of them may be at fault: the others must not suffer for it.
                 _log.warning("batch.split", pieces=len(pieces), error=type(error).__name__)
                 return [self._commit([piece])[0] for piece in pieces]
+            # No piece is at fault for a transaction that could not begin: one try, one wait.
             if isinstance(error, OperationalError):
-                _log.exception("write.unavailable")
-                return [StorageUnavailable()]
-            return [error]
+                _log.exception("write.unavailable", pieces=len(pieces))
+                return [StorageUnavailable() for _ in pieces]
+            return [error for _ in pieces]
+        return outcomes
 
     def _resolve(self, batch: list[_Entry[Piece]], outcomes: list[Any]) -> None:
         for entry, outcome in zip(batch, outcomes, strict=True):

@@ -7,34 +7,56 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Insert, Select, Table, Text, Update, and_, bindparam, func, select
+from sqlalchemy import (
+    Insert,
+    Table,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
 
 if TYPE_CHECKING:
-    from sqlalchemy import Column, Connection
+    from sqlalchemy import Column, Connection, Row
 
 
-def select_by_keys(table: Table, *columns: Column[Any]) -> Select[Any]:
-    """Return a query for the rows whose columns equal one of the `keys`, given as `as_keys` makes them.
+class RowsByKey:
+    """A query for the rows whose columns equal one of any number of keys, compiled once.
 
-    Its text is the same for any number of keys, so that it is built, compiled and planned once; an
-    IN over several columns would scan the table on SQLite. Each key costs one look-up in an index
-    that begins with these columns.
+    The keys are one parameter, so that the query's text is always the same; an IN over several
+    columns would scan the table on SQLite. Each key costs one look-up in an index that begins with
+    these columns. Values come from the driver as they are.
 
     Arguments:
         table: where to look.
         columns: the columns of a key.
+        lock_by: locks the rows until the transaction ends, in the order of this column: two
+            transactions that lock in one order never wait for each other in a circle.
     """
-    given = func.json_each(bindparam("keys", type_=Text)).table_valued("value")
-    matches = (
-        column == func.json_extract(given.c.value, f"$[{place}]")
-        for place, column in enumerate(columns)
-    )
-    return select(table).select_from(given.join(table, and_(*matches)))
 
+    def __init__(
+        self, table: Table, *columns: Column[Any], lock_by: Column[Any] | None = None
+    ) -> None:
+        given = func.json_each(bindparam("keys", type_=Text)).table_valued("value")
+        matches = (
+            column == func.json_extract(given.c.value, literal_column(f"'$[{place}]'"))
+            for place, column in enumerate(columns)
+        )
+        query = select(table).select_from(given.join(table, and_(*matches)))
+        if lock_by is not None:
+            query = query.order_by(lock_by).with_for_update(of=table)
+        self.query = query
+        self._text: str | None = None
 
-def as_keys(keys: Iterable[Sequence[str | int]]) -> dict[str, str]:
-    """Return the parameter of `select_by_keys` for distinct keys, a value for each column."""
-    return {"keys": json.dumps([list(key) for key in keys])}
+    def find(self, connection: Connection, keys: Iterable[Sequence[str | int]]) -> list[Row[Any]]:
+        """Return the rows for distinct keys, each with a value for each column."""
+        if self._text is None:
+            self._text = str(self.query.compile(dialect=connection.dialect))
+        given = json.dumps([list(key) for key in keys])
+        return list(connection.exec_driver_sql(self._text, (given,)))
 
 
 class ManyRows:

@@ -130,6 +130,7 @@ class Messages:
                 entries: list[Entry] = []
                 if passed != channel:
                     store.update_channel(connection, passed)
+                if passed.open and not channel.open:
                     entries = _entries(passed, "channel_opened", 0, now)
                 edited = replace(message, text=text, edit_time=now)
                 store.update_message(connection, edited)

@@ -10,7 +10,7 @@ import grpc
 
 from chassis.calls import caller_id
 from chassis.interceptors import parse
-from chassis.paging import Pager
+from chassis.paging import Pager, fitting
 from paperplane.messaging.v1 import (
     intake_pb2,
     intake_pb2_grpc,
@@ -63,12 +63,14 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         page = await self._channels.list(person_id, before, pager.size)
         # What the first page saw is what the caller must watch from, whatever page they are on.
         cursor = start[2] if start else self._cursors.at(person_id, page.head)
+        channels = [rendering.channel(view, person_id) for view in page.views]
+        shown = fitting(channels)
         end = None
-        if len(page.views) == pager.size:
-            last = page.views[-1].channel
+        if shown < len(channels) or shown == pager.size:
+            last = page.views[shown - 1].channel
             end = [last.active_time, last.channel_id, cursor]
         return pb.ListChannelsResponse(
-            channels=[rendering.channel(view, person_id) for view in page.views],
+            channels=channels[:shown],
             next_page_token=pager.next_token(end),
             cursor=cursor,
         )
@@ -105,10 +107,12 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         found = await self._messages.list(
             person_id, request.channel_id, start, pager.size, forward=forward
         )
-        more = len(found) == pager.size and (forward or found[-1].seq > 1)
+        messages = [rendering.message(message) for message in found]
+        shown = fitting(messages)
+        more = shown < len(found) or (shown == pager.size and (forward or found[-1].seq > 1))
         return pb.ListMessagesResponse(
-            messages=[rendering.message(message) for message in found],
-            next_page_token=pager.next_token([found[-1].seq] if more else None),
+            messages=messages[:shown],
+            next_page_token=pager.next_token([found[shown - 1].seq] if more else None),
         )
 
     async def EditMessage(
@@ -157,6 +161,9 @@ async def send(
     messages: Messages, request: pb.SendMessageRequest, deadline: float | None
 ) -> pb.SendMessageResponse:
     """Send the caller's message, by whichever way it came in."""
+    # A rule across fields would make validation several times as expensive, on the hottest path.
+    if not request.text and not request.attachment_ids:
+        raise InvalidRequest.field("text", "a message needs a text or at least one attachment")
     if request.attachment_ids:
         raise AttachmentNotFound
     draft = Draft(caller_id(), request.channel_id, request.client_message_id or None, request.text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, insert, select, tuple_, union_all, update
 
-from chassis.database import as_keys, select_by_keys
+from chassis.database import RowsByKey
 from services.messaging.domain import Channel, Message, Pair, Reading
 from services.messaging.schema import channels, messages
 
@@ -15,18 +15,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row, Select
 
 
-_CHANNELS_BY_ID = (
-    select_by_keys(channels, channels.c.channel_id)
-    .order_by(channels.c.channel_id)
-    .with_for_update(of=channels)
-)
-_CHANNELS_BY_PAIR = (
-    select_by_keys(channels, channels.c.low_id, channels.c.high_id)
-    .order_by(channels.c.channel_id)
-    .with_for_update(of=channels)
-)
-_MESSAGES_BY_PLACE = select_by_keys(messages, messages.c.channel_id, messages.c.seq)
-_MESSAGES_BY_CLIENT_ID = select_by_keys(
+_ID = channels.c.channel_id
+_CHANNELS_BY_ID = RowsByKey(channels, _ID, lock_by=_ID)
+_CHANNELS_BY_PAIR = RowsByKey(channels, channels.c.low_id, channels.c.high_id, lock_by=_ID)
+_MESSAGES_BY_PLACE = RowsByKey(messages, messages.c.channel_id, messages.c.seq)
+_MESSAGES_BY_CLIENT_ID = RowsByKey(
     messages, messages.c.channel_id, messages.c.sender_id, messages.c.client_message_id
 )
 
@@ -38,7 +31,7 @@ def to_channel(row: Row[Any]) -> Channel:
     return Channel(
         values[0],
         Pair(values[1], values[2]),
-        values[3],
+        bool(values[3]),
         values[4],
         values[5],
         Reading(*values[6:9]),
@@ -98,15 +91,15 @@ def find_channel(connection: Connection, channel_id: str) -> Channel | None:
 
 def find_channels(connection: Connection, channel_ids: Iterable[str]) -> dict[str, Channel]:
     """Return channels by their ids, locked in the order of the ids if this transaction writes."""
-    keys = as_keys((channel_id,) for channel_id in set(channel_ids))
-    found = map(to_channel, connection.execute(_CHANNELS_BY_ID, keys))
+    keys = [(channel_id,) for channel_id in set(channel_ids)]
+    found = map(to_channel, _CHANNELS_BY_ID.find(connection, keys))
     return {channel.channel_id: channel for channel in found}
 
 
 def find_channels_of_pairs(connection: Connection, pairs: Iterable[Pair]) -> dict[Pair, Channel]:
     """Return the channels of pairs, locked in the order of their ids if this transaction writes."""
-    keys = as_keys({(pair.low, pair.high) for pair in pairs})
-    found = map(to_channel, connection.execute(_CHANNELS_BY_PAIR, keys))
+    keys = {(pair.low, pair.high) for pair in pairs}
+    found = map(to_channel, _CHANNELS_BY_PAIR.find(connection, keys))
     return {channel.pair: channel for channel in found}
 
 
@@ -154,8 +147,7 @@ def find_messages(
     connection: Connection, places: Iterable[tuple[str, int]]
 ) -> dict[tuple[str, int], Message]:
     """Return messages by channel and place."""
-    keys = as_keys(set(places))
-    found = map(to_message, connection.execute(_MESSAGES_BY_PLACE, keys))
+    found = map(to_message, _MESSAGES_BY_PLACE.find(connection, set(places)))
     return {(message.channel_id, message.seq): message for message in found}
 
 
@@ -204,5 +196,5 @@ def known_messages(
     connection: Connection, keys: Iterable[tuple[str, str, str]]
 ) -> dict[tuple[str, str, str], Message]:
     """Return messages by channel, sender and client message id."""
-    found = map(to_message, connection.execute(_MESSAGES_BY_CLIENT_ID, as_keys(keys)))
+    found = map(to_message, _MESSAGES_BY_CLIENT_ID.find(connection, keys))
     return {(m.channel_id, m.sender_id, m.client_message_id or ""): m for m in found}

@@ -10,6 +10,8 @@ below. Any method can also fail with:
 - INVALID_ARGUMENT `INVALID_REQUEST`: a field breaks a rule; google.rpc.BadRequest names field and rule.
 - UNAUTHENTICATED `TOKEN_MISSING`, `TOKEN_INVALID`, `TOKEN_EXPIRED`.
 - RESOURCE_EXHAUSTED `RATE_LIMITED`: more calls a second than any person makes; google.rpc.RetryInfo says when to go on.
+- RESOURCE_EXHAUSTED `REQUEST_TOO_LARGE`: the request is larger than 256 KiB. Where gRPC itself notices, it says so
+  without details.
 - UNAVAILABLE `SERVICE_UNAVAILABLE`, `OUTCOME_UNKNOWN`: call again; the second may have been carried out.
 - DEADLINE_EXCEEDED, CANCELLED: as everywhere in gRPC; a command may have been carried out.
 - INTERNAL `INTERNAL`: a fault of ours; the message holds the request id to report.
@@ -42,7 +44,7 @@ class _RelationshipEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Relation
     RELATIONSHIP_UNSPECIFIED: _Relationship.ValueType  # 0
     """Never sent."""
     RELATIONSHIP_NONE: _Relationship.ValueType  # 1
-    """Nothing between them that the caller may know of."""
+    """Nothing between them that the caller may know of, or a request of the person's that the caller ignores."""
     RELATIONSHIP_REQUEST_SENT: _Relationship.ValueType  # 2
     """The caller has asked, and no answer has come."""
     RELATIONSHIP_REQUEST_RECEIVED: _Relationship.ValueType  # 3
@@ -60,7 +62,7 @@ class Relationship(_Relationship, metaclass=_RelationshipEnumTypeWrapper):
 RELATIONSHIP_UNSPECIFIED: Relationship.ValueType  # 0
 """Never sent."""
 RELATIONSHIP_NONE: Relationship.ValueType  # 1
-"""Nothing between them that the caller may know of."""
+"""Nothing between them that the caller may know of, or a request of the person's that the caller ignores."""
 RELATIONSHIP_REQUEST_SENT: Relationship.ValueType  # 2
 """The caller has asked, and no answer has come."""
 RELATIONSHIP_REQUEST_RECEIVED: Relationship.ValueType  # 3

@@ -10,6 +10,8 @@ below. Any method can also fail with:
 - INVALID_ARGUMENT `INVALID_REQUEST`: a field breaks a rule; google.rpc.BadRequest names field and rule.
 - UNAUTHENTICATED `TOKEN_MISSING`, `TOKEN_INVALID`, `TOKEN_EXPIRED`.
 - RESOURCE_EXHAUSTED `RATE_LIMITED`: more calls a second than any person makes; google.rpc.RetryInfo says when to go on.
+- RESOURCE_EXHAUSTED `REQUEST_TOO_LARGE`: the request is larger than 256 KiB. Where gRPC itself notices, it says so
+  without details.
 - UNAVAILABLE `SERVICE_UNAVAILABLE`, `OUTCOME_UNKNOWN`: call again; the second may have been carried out.
 - DEADLINE_EXCEEDED, CANCELLED: as everywhere in gRPC; a command may have been carried out.
 - INTERNAL `INTERNAL`: a fault of ours; the message holds the request id to report.
@@ -235,7 +237,8 @@ class FriendshipServiceStub:
     Errors: INVALID_ARGUMENT `CURSOR_INVALID`: not a cursor that the caller was given; FAILED_PRECONDITION
     `CURSOR_EXPIRED`: list anew and watch from the list's cursor; ABORTED `STREAM_TOO_SLOW`: the events were not taken
     off in time, watch again; UNAVAILABLE `SERVER_STOPPING`: watch again; UNAUTHENTICATED `TOKEN_EXPIRED`: the token
-    ran out, watch again with a fresh one.
+    ran out, watch again with a fresh one; RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: the caller holds more streams open
+    than any person does, close one.
     """
 
 @_typing.type_check_only
@@ -315,7 +318,8 @@ class FriendshipServiceAsyncStub(FriendshipServiceStub):
     Errors: INVALID_ARGUMENT `CURSOR_INVALID`: not a cursor that the caller was given; FAILED_PRECONDITION
     `CURSOR_EXPIRED`: list anew and watch from the list's cursor; ABORTED `STREAM_TOO_SLOW`: the events were not taken
     off in time, watch again; UNAVAILABLE `SERVER_STOPPING`: watch again; UNAUTHENTICATED `TOKEN_EXPIRED`: the token
-    ran out, watch again with a fresh one.
+    ran out, watch again with a fresh one; RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: the caller holds more streams open
+    than any person does, close one.
     """
 
 class FriendshipServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -458,7 +462,8 @@ class FriendshipServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: INVALID_ARGUMENT `CURSOR_INVALID`: not a cursor that the caller was given; FAILED_PRECONDITION
         `CURSOR_EXPIRED`: list anew and watch from the list's cursor; ABORTED `STREAM_TOO_SLOW`: the events were not taken
         off in time, watch again; UNAVAILABLE `SERVER_STOPPING`: watch again; UNAUTHENTICATED `TOKEN_EXPIRED`: the token
-        ran out, watch again with a fresh one.
+        ran out, watch again with a fresh one; RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: the caller holds more streams open
+        than any person does, close one.
         """
 
 def add_FriendshipServiceServicer_to_server(servicer: FriendshipServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

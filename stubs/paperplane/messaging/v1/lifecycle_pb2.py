@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from paperplane.options.v1 import options_pb2 as paperplane_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'paperplane/messaging/v1/lifecycle.proto\x12\x17paperplane.messaging.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#paperplane/options/v1/options.proto\"h\n\x1d\x41pplyFriendshipChangesRequest\x12G\n\x07\x63hanges\x18\x01 \x03(\x0b\x32).paperplane.messaging.v1.FriendshipChangeB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"|\n\x10\x46riendshipChange\x12\x1d\n\tperson_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12#\n\x0fother_person_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\x0c\n\x04open\x18\x03 \x01(\x08\x12\x16\n\x05\x65poch\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\" \n\x1e\x41pplyFriendshipChangesResponse2\xb0\x01\n\x17\x43hannelLifecycleService\x12\x8e\x01\n\x16\x41pplyFriendshipChanges\x12\x36.paperplane.messaging.v1.ApplyFriendshipChangesRequest\x1a\x37.paperplane.messaging.v1.ApplyFriendshipChangesResponse\"\x03\x90\x02\x02\x1a\x04\xc8\xda\x18\x02\x42^\n\x1b\x64\x65v.paperplane.messaging.v1P\x01Z#paperplane/messaging/v1;messagingv1\xaa\x02\x17Paperplane.Messaging.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'paperplane/messaging/v1/lifecycle.proto\x12\x17paperplane.messaging.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#paperplane/options/v1/options.proto\"h\n\x1d\x41pplyFriendshipChangesRequest\x12G\n\x07\x63hanges\x18\x01 \x03(\x0b\x32).paperplane.messaging.v1.FriendshipChangeB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"\xed\x01\n\x10\x46riendshipChange\x12\x1d\n\tperson_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12#\n\x0fother_person_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\x0c\n\x04open\x18\x03 \x01(\x08\x12\x16\n\x05\x65poch\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01:o\xbaHl\x1aj\n\x1c\x66riendship_change.two_people\x12\"a friendship is between two people\x1a&this.person_id != this.other_person_id\" \n\x1e\x41pplyFriendshipChangesResponse2\xb0\x01\n\x17\x43hannelLifecycleService\x12\x8e\x01\n\x16\x41pplyFriendshipChanges\x12\x36.paperplane.messaging.v1.ApplyFriendshipChangesRequest\x1a\x37.paperplane.messaging.v1.ApplyFriendshipChangesResponse\"\x03\x90\x02\x02\x1a\x04\xc8\xda\x18\x02\x42^\n\x1b\x64\x65v.paperplane.messaging.v1P\x01Z#paperplane/messaging/v1;messagingv1\xaa\x02\x17Paperplane.Messaging.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,16 +42,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FRIENDSHIPCHANGE'].fields_by_name['other_person_id']._serialized_options = b'\272H\007r\005\020\001\030\377\001'
   _globals['_FRIENDSHIPCHANGE'].fields_by_name['epoch']._loaded_options = None
   _globals['_FRIENDSHIPCHANGE'].fields_by_name['epoch']._serialized_options = b'\272H\004\"\002(\001'
+  _globals['_FRIENDSHIPCHANGE']._loaded_options = None
+  _globals['_FRIENDSHIPCHANGE']._serialized_options = b'\272Hl\032j\n\034friendship_change.two_people\022\"a friendship is between two people\032&this.person_id != this.other_person_id'
   _globals['_CHANNELLIFECYCLESERVICE']._loaded_options = None
   _globals['_CHANNELLIFECYCLESERVICE']._serialized_options = b'\310\332\030\002'
   _globals['_CHANNELLIFECYCLESERVICE'].methods_by_name['ApplyFriendshipChanges']._loaded_options = None
   _globals['_CHANNELLIFECYCLESERVICE'].methods_by_name['ApplyFriendshipChanges']._serialized_options = b'\220\002\002'
   _globals['_APPLYFRIENDSHIPCHANGESREQUEST']._serialized_start=134
   _globals['_APPLYFRIENDSHIPCHANGESREQUEST']._serialized_end=238
-  _globals['_FRIENDSHIPCHANGE']._serialized_start=240
-  _globals['_FRIENDSHIPCHANGE']._serialized_end=364
-  _globals['_APPLYFRIENDSHIPCHANGESRESPONSE']._serialized_start=366
-  _globals['_APPLYFRIENDSHIPCHANGESRESPONSE']._serialized_end=398
-  _globals['_CHANNELLIFECYCLESERVICE']._serialized_start=401
-  _globals['_CHANNELLIFECYCLESERVICE']._serialized_end=577
+  _globals['_FRIENDSHIPCHANGE']._serialized_start=241
+  _globals['_FRIENDSHIPCHANGE']._serialized_end=478
+  _globals['_APPLYFRIENDSHIPCHANGESRESPONSE']._serialized_start=480
+  _globals['_APPLYFRIENDSHIPCHANGESRESPONSE']._serialized_end=512
+  _globals['_CHANNELLIFECYCLESERVICE']._serialized_start=515
+  _globals['_CHANNELLIFECYCLESERVICE']._serialized_end=691
 # @@protoc_insertion_point(module_scope)

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from paperplane.options.v1 import options_pb2 as paperplane_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'paperplane/messaging/v1/messaging.proto\x12\x17paperplane.messaging.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#paperplane/options/v1/options.proto\"\xd3\x02\n\x07\x43hannel\x12\x12\n\nchannel_id\x18\x01 \x01(\t\x12\x11\n\tfriend_id\x18\x02 \x01(\t\x12\x34\n\x05state\x18\x03 \x01(\x0e\x32%.paperplane.messaging.v1.ChannelState\x12\x10\n\x08last_seq\x18\x04 \x01(\x03\x12\x14\n\x0cunread_count\x18\x05 \x01(\x05\x12\x36\n\x0clast_message\x18\x06 \x01(\x0b\x32 .paperplane.messaging.v1.Message\x12\x10\n\x08read_seq\x18\x07 \x01(\x03\x12\x17\n\x0f\x66riend_read_seq\x18\x08 \x01(\x03\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61\x63tive_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb7\x02\n\x07Message\x12\x12\n\nchannel_id\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\x11\n\tsender_id\x18\x03 \x01(\t\x12\x19\n\x11\x63lient_message_id\x18\x04 \x01(\t\x12\x12\n\x04text\x18\x05 \x01(\tB\x04\xd8\xda\x18\x01\x12\x38\n\x0b\x61ttachments\x18\x06 \x03(\x0b\x32#.paperplane.messaging.v1.Attachment\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tedit_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65lete_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"f\n\nAttachment\x12\x15\n\rattachment_id\x18\x01 \x01(\t\x12\x17\n\tfile_name\x18\x02 \x01(\tB\x04\xd8\xda\x18\x01\x12\x14\n\x0c\x63ontent_type\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\"R\n\x13ListChannelsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\"s\n\x14ListChannelsResponse\x12\x32\n\x08\x63hannels\x18\x01 \x03(\x0b\x32 .paperplane.messaging.v1.Channel\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"c\n\x11GetChannelRequest\x12\x1f\n\nchannel_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x12\x1f\n\tperson_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01H\x00\x42\x0c\n\x03key\x12\x05\xbaH\x02\x08\x01\"G\n\x12GetChannelResponse\x12\x31\n\x07\x63hannel\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Channel\"\xb3\x02\n\x12SendMessageRequest\x12\x1d\n\nchannel_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12-\n\x11\x63lient_message_id\x18\x02 \x01(\tB\x12\xbaH\x0fr\r\x18\x80\x01\x32\x08^[!-~]*$\x12\x1f\n\x04text\x18\x03 \x01(\tB\x11\xbaH\nr\x08\x18\x80\x80\x01\xba\x01\x01\x00\xd8\xda\x18\x01\x12*\n\x0e\x61ttachment_ids\x18\x04 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\n\x18\x01\"\x06r\x04\x10\x01\x18@:\x81\x01\xbaH~\x1a|\n\x14send_message.content\x12\x31\x61 message needs a text or at least one attachment\x1a\x31this.text != \'\' || this.attachment_ids.size() > 0\"H\n\x13SendMessageResponse\x12\x31\n\x07message\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Message\"\xb7\x01\n\x13ListMessagesRequest\x12\x1d\n\nchannel_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\nbefore_seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x00\x12\x1c\n\tafter_seq\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12\x1d\n\tpage_size\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x42\x07\n\x05start\"c\n\x14ListMessagesResponse\x12\x32\n\x08messages\x18\x01 \x03(\x0b\x32 .paperplane.messaging.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"l\n\x12\x45\x64itMessageRequest\x12\x1d\n\nchannel_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x14\n\x03seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12!\n\x04text\x18\x03 \x01(\tB\x13\xbaH\x0cr\n\x10\x01\x18\x80\x80\x01\xba\x01\x01\x00\xd8\xda\x18\x01\"H\n\x13\x45\x64itMessageResponse\x12\x31\n\x07message\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Message\"K\n\x14\x44\x65leteMessageRequest\x12\x1d\n\nchannel_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x14\n\x03seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"J\n\x15\x44\x65leteMessageResponse\x12\x31\n\x07message\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Message\"F\n\x0fMarkReadRequest\x12\x1d\n\nchannel_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x14\n\x03seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"E\n\x10MarkReadResponse\x12\x31\n\x07\x63hannel\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Channel\"2\n\x11SendTypingRequest\x12\x1d\n\nchannel_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x14\n\x12SendTypingResponse\"6\n\x14WatchMessagesRequest\x12\x1e\n\x0c\x61\x66ter_cursor\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\"V\n\x15WatchMessagesResponse\x12-\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1e.paperplane.messaging.v1.Event\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"\xa1\x04\n\x05\x45vent\x12.\n\nevent_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12@\n\x0e\x63hannel_opened\x18\x02 \x01(\x0b\x32&.paperplane.messaging.v1.ChannelOpenedH\x00\x12@\n\x0e\x63hannel_closed\x18\x03 \x01(\x0b\x32&.paperplane.messaging.v1.ChannelClosedH\x00\x12<\n\x0cmessage_sent\x18\x04 \x01(\x0b\x32$.paperplane.messaging.v1.MessageSentH\x00\x12@\n\x0emessage_edited\x18\x05 \x01(\x0b\x32&.paperplane.messaging.v1.MessageEditedH\x00\x12\x42\n\x0fmessage_deleted\x18\x06 \x01(\x0b\x32\'.paperplane.messaging.v1.MessageDeletedH\x00\x12-\n\x04read\x18\x07 \x01(\x0b\x32\x1d.paperplane.messaging.v1.ReadH\x00\x12\x31\n\x06typing\x18\x08 \x01(\x0b\x32\x1f.paperplane.messaging.v1.TypingH\x00\x12\x36\n\tcaught_up\x18\t \x01(\x0b\x32!.paperplane.messaging.v1.CaughtUpH\x00\x42\x06\n\x04kind\"B\n\rChannelOpened\x12\x31\n\x07\x63hannel\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Channel\"B\n\rChannelClosed\x12\x31\n\x07\x63hannel\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Channel\"@\n\x0bMessageSent\x12\x31\n\x07message\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Message\"B\n\rMessageEdited\x12\x31\n\x07message\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Message\"C\n\x0eMessageDeleted\x12\x31\n\x07message\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Message\":\n\x04Read\x12\x12\n\nchannel_id\x18\x01 \x01(\t\x12\x11\n\tperson_id\x18\x02 \x01(\t\x12\x0b\n\x03seq\x18\x03 \x01(\x03\"/\n\x06Typing\x12\x12\n\nchannel_id\x18\x01 \x01(\t\x12\x11\n\tperson_id\x18\x02 \x01(\t\"\n\n\x08\x43\x61ughtUp*_\n\x0c\x43hannelState\x12\x1d\n\x19\x43HANNEL_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43HANNEL_STATE_OPEN\x10\x01\x12\x18\n\x14\x43HANNEL_STATE_CLOSED\x10\x02\x32\xca\x08\n\x10MessagingService\x12p\n\x0cListChannels\x12,.paperplane.messaging.v1.ListChannelsRequest\x1a-.paperplane.messaging.v1.ListChannelsResponse\"\x03\x90\x02\x01\x12j\n\nGetChannel\x12*.paperplane.messaging.v1.GetChannelRequest\x1a+.paperplane.messaging.v1.GetChannelResponse\"\x03\x90\x02\x02\x12\xbc\x01\n\x0bSendMessage\x12+.paperplane.messaging.v1.SendMessageRequest\x1a,.paperplane.messaging.v1.SendMessageResponse\"R\xd2\xda\x18N\n9paperplane.messaging.v1.MessageIntakeService.SendMessages\x12\x11\x63lient_message_id\x12p\n\x0cListMessages\x12,.paperplane.messaging.v1.ListMessagesRequest\x1a-.paperplane.messaging.v1.ListMessagesResponse\"\x03\x90\x02\x01\x12m\n\x0b\x45\x64itMessage\x12+.paperplane.messaging.v1.EditMessageRequest\x1a,.paperplane.messaging.v1.EditMessageResponse\"\x03\x90\x02\x02\x12s\n\rDeleteMessage\x12-.paperplane.messaging.v1.DeleteMessageRequest\x1a..paperplane.messaging.v1.DeleteMessageResponse\"\x03\x90\x02\x02\x12\x64\n\x08MarkRead\x12(.paperplane.messaging.v1.MarkReadRequest\x1a).paperplane.messaging.v1.MarkReadResponse\"\x03\x90\x02\x02\x12\x65\n\nSendTyping\x12*.paperplane.messaging.v1.SendTypingRequest\x1a+.paperplane.messaging.v1.SendTypingResponse\x12p\n\rWatchMessages\x12-.paperplane.messaging.v1.WatchMessagesRequest\x1a..paperplane.messaging.v1.WatchMessagesResponse0\x01\x1a\x04\xc8\xda\x18\x01\x42^\n\x1b\x64\x65v.paperplane.messaging.v1P\x01Z#paperplane/messaging/v1;messagingv1\xaa\x02\x17Paperplane.Messaging.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'paperplane/messaging/v1/messaging.proto\x12\x17paperplane.messaging.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#paperplane/options/v1/options.proto\"\xd3\x02\n\x07\x43hannel\x12\x12\n\nchannel_id\x18\x01 \x01(\t\x12\x11\n\tfriend_id\x18\x02 \x01(\t\x12\x34\n\x05state\x18\x03 \x01(\x0e\x32%.paperplane.messaging.v1.ChannelState\x12\x10\n\x08last_seq\x18\x04 \x01(\x03\x12\x14\n\x0cunread_count\x18\x05 \x01(\x05\x12\x36\n\x0clast_message\x18\x06 \x01(\x0b\x32 .paperplane.messaging.v1.Message\x12\x10\n\x08read_seq\x18\x07 \x01(\x03\x12\x17\n\x0f\x66riend_read_seq\x18\x08 \x01(\x03\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x61\x63tive_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb7\x02\n\x07Message\x12\x12\n\nchannel_id\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\x11\n\tsender_id\x18\x03 \x01(\t\x12\x19\n\x11\x63lient_message_id\x18\x04 \x01(\t\x12\x12\n\x04text\x18\x05 \x01(\tB\x04\xd8\xda\x18\x01\x12\x38\n\x0b\x61ttachments\x18\x06 \x03(\x0b\x32#.paperplane.messaging.v1.Attachment\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tedit_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65lete_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"f\n\nAttachment\x12\x15\n\rattachment_id\x18\x01 \x01(\t\x12\x17\n\tfile_name\x18\x02 \x01(\tB\x04\xd8\xda\x18\x01\x12\x14\n\x0c\x63ontent_type\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\"R\n\x13ListChannelsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\"s\n\x14ListChannelsResponse\x12\x32\n\x08\x63hannels\x18\x01 \x03(\x0b\x32 .paperplane.messaging.v1.Channel\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"c\n\x11GetChannelRequest\x12\x1f\n\nchannel_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x12\x1f\n\tperson_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01H\x00\x42\x0c\n\x03key\x12\x05\xbaH\x02\x08\x01\"G\n\x12GetChannelResponse\x12\x31\n\x07\x63hannel\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Channel\"\xaf\x01\n\x12SendMessageRequest\x12\x1d\n\nchannel_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12-\n\x11\x63lient_message_id\x18\x02 \x01(\tB\x12\xbaH\x0fr\r\x18\x80\x01\x32\x08^[!-~]*$\x12\x1f\n\x04text\x18\x03 \x01(\tB\x11\xbaH\nr\x08\x18\x80\x80\x01\xba\x01\x01\x00\xd8\xda\x18\x01\x12*\n\x0e\x61ttachment_ids\x18\x04 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\n\x18\x01\"\x06r\x04\x10\x01\x18@\"H\n\x13SendMessageResponse\x12\x31\n\x07message\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Message\"\xb7\x01\n\x13ListMessagesRequest\x12\x1d\n\nchannel_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\nbefore_seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x00\x12\x1c\n\tafter_seq\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x12\x1d\n\tpage_size\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x42\x07\n\x05start\"c\n\x14ListMessagesResponse\x12\x32\n\x08messages\x18\x01 \x03(\x0b\x32 .paperplane.messaging.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"l\n\x12\x45\x64itMessageRequest\x12\x1d\n\nchannel_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x14\n\x03seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12!\n\x04text\x18\x03 \x01(\tB\x13\xbaH\x0cr\n\x10\x01\x18\x80\x80\x01\xba\x01\x01\x00\xd8\xda\x18\x01\"H\n\x13\x45\x64itMessageResponse\x12\x31\n\x07message\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Message\"K\n\x14\x44\x65leteMessageRequest\x12\x1d\n\nchannel_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x14\n\x03seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"J\n\x15\x44\x65leteMessageResponse\x12\x31\n\x07message\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Message\"F\n\x0fMarkReadRequest\x12\x1d\n\nchannel_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x14\n\x03seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"E\n\x10MarkReadResponse\x12\x31\n\x07\x63hannel\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Channel\"2\n\x11SendTypingRequest\x12\x1d\n\nchannel_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x14\n\x12SendTypingResponse\"6\n\x14WatchMessagesRequest\x12\x1e\n\x0c\x61\x66ter_cursor\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\"V\n\x15WatchMessagesResponse\x12-\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1e.paperplane.messaging.v1.Event\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"\xa1\x04\n\x05\x45vent\x12.\n\nevent_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12@\n\x0e\x63hannel_opened\x18\x02 \x01(\x0b\x32&.paperplane.messaging.v1.ChannelOpenedH\x00\x12@\n\x0e\x63hannel_closed\x18\x03 \x01(\x0b\x32&.paperplane.messaging.v1.ChannelClosedH\x00\x12<\n\x0cmessage_sent\x18\x04 \x01(\x0b\x32$.paperplane.messaging.v1.MessageSentH\x00\x12@\n\x0emessage_edited\x18\x05 \x01(\x0b\x32&.paperplane.messaging.v1.MessageEditedH\x00\x12\x42\n\x0fmessage_deleted\x18\x06 \x01(\x0b\x32\'.paperplane.messaging.v1.MessageDeletedH\x00\x12-\n\x04read\x18\x07 \x01(\x0b\x32\x1d.paperplane.messaging.v1.ReadH\x00\x12\x31\n\x06typing\x18\x08 \x01(\x0b\x32\x1f.paperplane.messaging.v1.TypingH\x00\x12\x36\n\tcaught_up\x18\t \x01(\x0b\x32!.paperplane.messaging.v1.CaughtUpH\x00\x42\x06\n\x04kind\"B\n\rChannelOpened\x12\x31\n\x07\x63hannel\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Channel\"B\n\rChannelClosed\x12\x31\n\x07\x63hannel\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Channel\"@\n\x0bMessageSent\x12\x31\n\x07message\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Message\"B\n\rMessageEdited\x12\x31\n\x07message\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Message\"C\n\x0eMessageDeleted\x12\x31\n\x07message\x18\x01 \x01(\x0b\x32 .paperplane.messaging.v1.Message\":\n\x04Read\x12\x12\n\nchannel_id\x18\x01 \x01(\t\x12\x11\n\tperson_id\x18\x02 \x01(\t\x12\x0b\n\x03seq\x18\x03 \x01(\x03\"/\n\x06Typing\x12\x12\n\nchannel_id\x18\x01 \x01(\t\x12\x11\n\tperson_id\x18\x02 \x01(\t\"\n\n\x08\x43\x61ughtUp*_\n\x0c\x43hannelState\x12\x1d\n\x19\x43HANNEL_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43HANNEL_STATE_OPEN\x10\x01\x12\x18\n\x14\x43HANNEL_STATE_CLOSED\x10\x02\x32\xca\x08\n\x10MessagingService\x12p\n\x0cListChannels\x12,.paperplane.messaging.v1.ListChannelsRequest\x1a-.paperplane.messaging.v1.ListChannelsResponse\"\x03\x90\x02\x01\x12j\n\nGetChannel\x12*.paperplane.messaging.v1.GetChannelRequest\x1a+.paperplane.messaging.v1.GetChannelResponse\"\x03\x90\x02\x02\x12\xbc\x01\n\x0bSendMessage\x12+.paperplane.messaging.v1.SendMessageRequest\x1a,.paperplane.messaging.v1.SendMessageResponse\"R\xd2\xda\x18N\n9paperplane.messaging.v1.MessageIntakeService.SendMessages\x12\x11\x63lient_message_id\x12p\n\x0cListMessages\x12,.paperplane.messaging.v1.ListMessagesRequest\x1a-.paperplane.messaging.v1.ListMessagesResponse\"\x03\x90\x02\x01\x12m\n\x0b\x45\x64itMessage\x12+.paperplane.messaging.v1.EditMessageRequest\x1a,.paperplane.messaging.v1.EditMessageResponse\"\x03\x90\x02\x02\x12s\n\rDeleteMessage\x12-.paperplane.messaging.v1.DeleteMessageRequest\x1a..paperplane.messaging.v1.DeleteMessageResponse\"\x03\x90\x02\x02\x12\x64\n\x08MarkRead\x12(.paperplane.messaging.v1.MarkReadRequest\x1a).paperplane.messaging.v1.MarkReadResponse\"\x03\x90\x02\x02\x12\x65\n\nSendTyping\x12*.paperplane.messaging.v1.SendTypingRequest\x1a+.paperplane.messaging.v1.SendTypingResponse\x12p\n\rWatchMessages\x12-.paperplane.messaging.v1.WatchMessagesRequest\x1a..paperplane.messaging.v1.WatchMessagesResponse0\x01\x1a\x04\xc8\xda\x18\x01\x42^\n\x1b\x64\x65v.paperplane.messaging.v1P\x01Z#paperplane/messaging/v1;messagingv1\xaa\x02\x17Paperplane.Messaging.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,8 +57,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SENDMESSAGEREQUEST'].fields_by_name['text']._serialized_options = b'\272H\nr\010\030\200\200\001\272\001\001\000\330\332\030\001'
   _globals['_SENDMESSAGEREQUEST'].fields_by_name['attachment_ids']._loaded_options = None
   _globals['_SENDMESSAGEREQUEST'].fields_by_name['attachment_ids']._serialized_options = b'\272H\017\222\001\014\020\n\030\001\"\006r\004\020\001\030@'
-  _globals['_SENDMESSAGEREQUEST']._loaded_options = None
-  _globals['_SENDMESSAGEREQUEST']._serialized_options = b'\272H~\032|\n\024send_message.content\0221a message needs a text or at least one attachment\0321this.text != \'\' || this.attachment_ids.size() > 0'
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['channel_id']._loaded_options = None
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['channel_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_LISTMESSAGESREQUEST'].fields_by_name['before_seq']._loaded_options = None
@@ -103,8 +101,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGINGSERVICE'].methods_by_name['DeleteMessage']._serialized_options = b'\220\002\002'
   _globals['_MESSAGINGSERVICE'].methods_by_name['MarkRead']._loaded_options = None
   _globals['_MESSAGINGSERVICE'].methods_by_name['MarkRead']._serialized_options = b'\220\002\002'
-  _globals['_CHANNELSTATE']._serialized_start=3679
-  _globals['_CHANNELSTATE']._serialized_end=3774
+  _globals['_CHANNELSTATE']._serialized_start=3547
+  _globals['_CHANNELSTATE']._serialized_end=3642
   _globals['_CHANNEL']._serialized_start=168
   _globals['_CHANNEL']._serialized_end=507
   _globals['_MESSAGE']._serialized_start=510
@@ -120,51 +118,51 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCHANNELRESPONSE']._serialized_start=1229
   _globals['_GETCHANNELRESPONSE']._serialized_end=1300
   _globals['_SENDMESSAGEREQUEST']._serialized_start=1303
-  _globals['_SENDMESSAGEREQUEST']._serialized_end=1610
-  _globals['_SENDMESSAGERESPONSE']._serialized_start=1612
-  _globals['_SENDMESSAGERESPONSE']._serialized_end=1684
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=1687
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=1870
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1872
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1971
-  _globals['_EDITMESSAGEREQUEST']._serialized_start=1973
-  _globals['_EDITMESSAGEREQUEST']._serialized_end=2081
-  _globals['_EDITMESSAGERESPONSE']._serialized_start=2083
-  _globals['_EDITMESSAGERESPONSE']._serialized_end=2155
-  _globals['_DELETEMESSAGEREQUEST']._serialized_start=2157
-  _globals['_DELETEMESSAGEREQUEST']._serialized_end=2232
-  _globals['_DELETEMESSAGERESPONSE']._serialized_start=2234
-  _globals['_DELETEMESSAGERESPONSE']._serialized_end=2308
-  _globals['_MARKREADREQUEST']._serialized_start=2310
-  _globals['_MARKREADREQUEST']._serialized_end=2380
-  _globals['_MARKREADRESPONSE']._serialized_start=2382
-  _globals['_MARKREADRESPONSE']._serialized_end=2451
-  _globals['_SENDTYPINGREQUEST']._serialized_start=2453
-  _globals['_SENDTYPINGREQUEST']._serialized_end=2503
-  _globals['_SENDTYPINGRESPONSE']._serialized_start=2505
-  _globals['_SENDTYPINGRESPONSE']._serialized_end=2525
-  _globals['_WATCHMESSAGESREQUEST']._serialized_start=2527
-  _globals['_WATCHMESSAGESREQUEST']._serialized_end=2581
-  _globals['_WATCHMESSAGESRESPONSE']._serialized_start=2583
-  _globals['_WATCHMESSAGESRESPONSE']._serialized_end=2669
-  _globals['_EVENT']._serialized_start=2672
-  _globals['_EVENT']._serialized_end=3217
-  _globals['_CHANNELOPENED']._serialized_start=3219
-  _globals['_CHANNELOPENED']._serialized_end=3285
-  _globals['_CHANNELCLOSED']._serialized_start=3287
-  _globals['_CHANNELCLOSED']._serialized_end=3353
-  _globals['_MESSAGESENT']._serialized_start=3355
-  _globals['_MESSAGESENT']._serialized_end=3419
-  _globals['_MESSAGEEDITED']._serialized_start=3421
-  _globals['_MESSAGEEDITED']._serialized_end=3487
-  _globals['_MESSAGEDELETED']._serialized_start=3489
-  _globals['_MESSAGEDELETED']._serialized_end=3556
-  _globals['_READ']._serialized_start=3558
-  _globals['_READ']._serialized_end=3616
-  _globals['_TYPING']._serialized_start=3618
-  _globals['_TYPING']._serialized_end=3665
-  _globals['_CAUGHTUP']._serialized_start=3667
-  _globals['_CAUGHTUP']._serialized_end=3677
-  _globals['_MESSAGINGSERVICE']._serialized_start=3777
-  _globals['_MESSAGINGSERVICE']._serialized_end=4875
+  _globals['_SENDMESSAGEREQUEST']._serialized_end=1478
+  _globals['_SENDMESSAGERESPONSE']._serialized_start=1480
+  _globals['_SENDMESSAGERESPONSE']._serialized_end=1552
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=1555
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=1738
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=1740
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=1839
+  _globals['_EDITMESSAGEREQUEST']._serialized_start=1841
+  _globals['_EDITMESSAGEREQUEST']._serialized_end=1949
+  _globals['_EDITMESSAGERESPONSE']._serialized_start=1951
+  _globals['_EDITMESSAGERESPONSE']._serialized_end=2023
+  _globals['_DELETEMESSAGEREQUEST']._serialized_start=2025
+  _globals['_DELETEMESSAGEREQUEST']._serialized_end=2100
+  _globals['_DELETEMESSAGERESPONSE']._serialized_start=2102
+  _globals['_DELETEMESSAGERESPONSE']._serialized_end=2176
+  _globals['_MARKREADREQUEST']._serialized_start=2178
+  _globals['_MARKREADREQUEST']._serialized_end=2248
+  _globals['_MARKREADRESPONSE']._serialized_start=2250
+  _globals['_MARKREADRESPONSE']._serialized_end=2319
+  _globals['_SENDTYPINGREQUEST']._serialized_start=2321
+  _globals['_SENDTYPINGREQUEST']._serialized_end=2371
+  _globals['_SENDTYPINGRESPONSE']._serialized_start=2373
+  _globals['_SENDTYPINGRESPONSE']._serialized_end=2393
+  _globals['_WATCHMESSAGESREQUEST']._serialized_start=2395
+  _globals['_WATCHMESSAGESREQUEST']._serialized_end=2449
+  _globals['_WATCHMESSAGESRESPONSE']._serialized_start=2451
+  _globals['_WATCHMESSAGESRESPONSE']._serialized_end=2537
+  _globals['_EVENT']._serialized_start=2540
+  _globals['_EVENT']._serialized_end=3085
+  _globals['_CHANNELOPENED']._serialized_start=3087
+  _globals['_CHANNELOPENED']._serialized_end=3153
+  _globals['_CHANNELCLOSED']._serialized_start=3155
+  _globals['_CHANNELCLOSED']._serialized_end=3221
+  _globals['_MESSAGESENT']._serialized_start=3223
+  _globals['_MESSAGESENT']._serialized_end=3287
+  _globals['_MESSAGEEDITED']._serialized_start=3289
+  _globals['_MESSAGEEDITED']._serialized_end=3355
+  _globals['_MESSAGEDELETED']._serialized_start=3357
+  _globals['_MESSAGEDELETED']._serialized_end=3424
+  _globals['_READ']._serialized_start=3426
+  _globals['_READ']._serialized_end=3484
+  _globals['_TYPING']._serialized_start=3486
+  _globals['_TYPING']._serialized_end=3533
+  _globals['_CAUGHTUP']._serialized_start=3535
+  _globals['_CAUGHTUP']._serialized_end=3545
+  _globals['_MESSAGINGSERVICE']._serialized_start=3645
+  _globals['_MESSAGINGSERVICE']._serialized_end=4743
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,8 @@ below. Any method can also fail with:
 - INVALID_ARGUMENT `INVALID_REQUEST`: a field breaks a rule; google.rpc.BadRequest names field and rule.
 - UNAUTHENTICATED `TOKEN_MISSING`, `TOKEN_INVALID`, `TOKEN_EXPIRED`.
 - RESOURCE_EXHAUSTED `RATE_LIMITED`: more calls a second than any person makes; google.rpc.RetryInfo says when to go on.
+- RESOURCE_EXHAUSTED `REQUEST_TOO_LARGE`: the request is larger than 256 KiB. Where gRPC itself notices, it says so
+  without details.
 - UNAVAILABLE `SERVICE_UNAVAILABLE`, `OUTCOME_UNKNOWN`: call again; the second may have been carried out.
 - DEADLINE_EXCEEDED, CANCELLED: as everywhere in gRPC; a command may have been carried out.
 - INTERNAL `INTERNAL`: a fault of ours; the message holds the request id to report.
@@ -345,7 +347,7 @@ class SendMessageRequest(_message.Message):
     It makes sending safe to repeat. Left out, a repeated send may double.
     """
     text: _builtins.str
-    """The text: 1 to 16,384 characters; may be empty if there are attachments."""
+    """The text: at most 16,384 characters. Empty only if there are attachments."""
     @_builtins.property
     def attachment_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Uploaded files to go with it, at most 10."""

@@ -180,7 +180,8 @@ class MessagingServiceServicer:
         Errors: INVALID_ARGUMENT `CURSOR_INVALID`: not a cursor that the caller was given; FAILED_PRECONDITION
         `CURSOR_EXPIRED`: list anew and watch from the list's cursor; ABORTED `STREAM_TOO_SLOW`: the events were not taken
         off in time, watch again; UNAVAILABLE `SERVER_STOPPING`: watch again; UNAUTHENTICATED `TOKEN_EXPIRED`: the token
-        ran out, watch again with a fresh one.
+        ran out, watch again with a fresh one; RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: the caller holds more streams open
+        than any person does, close one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

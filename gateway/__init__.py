@@ -1,0 +1,1 @@
+"""The one door for clients: it authenticates, limits and forwards, and knows no rules."""
