@@ -1,0 +1,1 @@
+"""Who is whose friend: people, friend requests, friendships and blocks."""

@@ -1,0 +1,128 @@
+"""Puts the friendship service together, runs it, and takes it apart in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chassis.client import open_channel
+from chassis.clock import Clock, NewId, new_id, system_clock
+from chassis.database import Database
+from chassis.database.group_commit import apply_each
+from chassis.database.migrate import check_schema
+from chassis.database.secrets import LogSecrets, ensure_secrets
+from chassis.doorbell import Doorbell, LocalDoorbell
+from chassis.errors import ErrorTable
+from chassis.inbox import Cursors, InboxReader
+from chassis.interceptors import ServiceInterceptor
+from chassis.paging import TokenSigner
+from chassis.server import GrpcServer
+from paperplane.friendship.v1 import (
+    authorization_pb2,
+    authorization_pb2_grpc,
+    friendship_pb2,
+    friendship_pb2_grpc,
+)
+from services.friendship.commands import Change, Limits
+from services.friendship.delivery import Delivery, GrpcChannelKeeper
+from services.friendship.errors import ERRORS
+from services.friendship.friendships import Friendships
+from services.friendship.people import People
+from services.friendship.schema import inbox, secrets
+from services.friendship.servicers import (
+    ChannelAuthorizationServicer,
+    FriendshipServicer,
+    PeopleServicer,
+)
+from services.friendship.watching import Watching
+
+if TYPE_CHECKING:
+    from services.friendship.settings import FriendshipSettings
+    from services.friendship.store import Write
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+SERVICES = [
+    friendship_pb2.DESCRIPTOR.services_by_name["PeopleService"],
+    friendship_pb2.DESCRIPTOR.services_by_name["FriendshipService"],
+    authorization_pb2.DESCRIPTOR.services_by_name["ChannelAuthorizationService"],
+]
+
+
+@asynccontextmanager
+async def running(
+    settings: FriendshipSettings,
+    *,
+    clock: Clock = system_clock,
+    new_id: NewId = new_id,
+) -> AsyncGenerator[GrpcServer]:
+    """Run the service for as long as the context lasts.
+
+    Arguments:
+        settings: the operator's options. The database must have the present schema.
+        clock: tells the time.
+        new_id: makes the ids of requests.
+    """
+    check_schema(settings.database, MIGRATIONS)
+    stopping = asyncio.Event()
+    doorbell: Doorbell = LocalDoorbell()
+    changed = asyncio.Event()
+
+    def announce(result: object) -> None:
+        """Tell of what is durable now, also if whoever asked for it has gone."""
+        if isinstance(result, Change):
+            for person_id, position in result.rings.items():
+                doorbell.ring(person_id, position)
+            if result.record.delivered_epoch < result.record.epoch:
+                changed.set()
+
+    async with AsyncExitStack() as opened:
+        database: Database[Write] = Database(settings.database, apply_each, announce)
+        opened.push_async_callback(database.close)
+        messaging = await opened.enter_async_context(open_channel(settings.messaging))
+        delivery = Delivery(database, GrpcChannelKeeper(messaging), changed)
+        opened.push_async_callback(delivery.close)
+        own: LogSecrets = await database.write(lambda c: ensure_secrets(c, secrets))
+        signer = TokenSigner(own.token_key)
+        cursors = Cursors(signer, "friendship", own.generation)
+        reader = InboxReader(
+            database,
+            inbox,
+            doorbell,
+            stopping,
+            max_lag=settings.stream_max_lag,
+            poll_seconds=settings.stream_poll_seconds,
+        )
+        people = People(database, clock)
+        limits = Limits(settings.requests_per_hour, settings.max_pending_requests)
+        friendships = Friendships(
+            database, delivery, clock, new_id, limits, settings.revocation_timeout
+        )
+
+        server = GrpcServer(
+            settings.listen,
+            SERVICES,
+            stopping,
+            [ServiceInterceptor(SERVICES, ErrorTable("paperplane", ERRORS))],
+        )
+        friendship_pb2_grpc.add_PeopleServiceServicer_to_server(
+            PeopleServicer(people, signer), server.server
+        )
+        friendship_pb2_grpc.add_FriendshipServiceServicer_to_server(
+            FriendshipServicer(friendships, Watching(reader, cursors, clock), signer, cursors),
+            server.server,
+        )
+        authorization_pb2_grpc.add_ChannelAuthorizationServiceServicer_to_server(
+            ChannelAuthorizationServicer(friendships), server.server
+        )
+        await server.start()
+
+        async def stop() -> None:
+            stopping.set()
+            doorbell.nudge_all()
+            await server.stop(settings.drain_seconds)
+
+        opened.push_async_callback(stop)
+        yield server

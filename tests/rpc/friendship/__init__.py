@@ -1,0 +1,1 @@
+"""The friendship service on its own, over real gRPC."""
