@@ -102,8 +102,8 @@ class InboxTables:
             return {}
         people = {entry.person_id for entry in entries}
         heads = dict.fromkeys(sorted(people), 0)
-        for person_id, position in self._heads_by_person.find(connection, [(p,) for p in people]):
-            heads[person_id] = position
+        for row in self._heads_by_person.find(connection, [(person,) for person in people]):
+            heads[row.person_id] = row.position
         rows: list[dict[str, object]] = []
         for entry in entries:
             heads[entry.person_id] += 1

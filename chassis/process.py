@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -20,7 +21,7 @@ class StartError(Exception):
 def run_process(
     main: Callable[[asyncio.Event], Awaitable[None]], parent_pipe: int | None = None
 ) -> None:
-    """Run a process's main function until it returns.
+    """Run a process's main function until it returns, and end the process.
 
     SIGINT, SIGTERM and the end of the parent set the event that `main` is given; `main` then closes
     what it opened and returns. An error that an operator can mend ends the process with one line
@@ -36,6 +37,12 @@ def run_process(
         # Without a message, somebody else has said it already.
         sys.stderr.write(f"{error}\n" if str(error) else "")
         raise SystemExit(2) from None
+    # Everything that must be closed is closed. To tear down the interpreter as well would take as
+    # long as all that came before, and whoever stops a process waits for it.
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 async def _run(main: Callable[[asyncio.Event], Awaitable[None]], parent_pipe: int | None) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc
@@ -33,14 +32,15 @@ class GrpcServer:
         services: the descriptors of what it serves, for health and reflection.
         interceptors: wrapped around every call, the outermost first.
         options: further channel arguments.
-        stopping: set when the server begins to stop, so that streams can end themselves.
+        end_streams: called when the server begins to stop, after its health says so: streams do not
+            end by themselves, and nobody else can give them their last word.
     """
 
     def __init__(
         self,
         address: str,
         services: Sequence[ServiceDescriptor],
-        stopping: asyncio.Event,
+        end_streams: Callable[[], None],
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
         options: Sequence[tuple[str, Any]] = (
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -59,7 +59,7 @@ class GrpcServer:
         )
         self._address = address
         self._services = services
-        self._stopping = stopping
+        self._end_streams = end_streams
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
         self._add_reflection()
@@ -102,7 +102,7 @@ class GrpcServer:
             grace: how many seconds the calls under way have.
         """
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        self._stopping.set()
+        self._end_streams()
         await self.server.stop(grace)
         _log.info("server.stopped", address=self._address)
 

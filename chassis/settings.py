@@ -104,8 +104,12 @@ def load_settings(
 
 
 def _unknown(name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f" Did you mean {near[0]}?" if near else f" Known are: {', '.join(sorted(known))}."
+    # Without the prefix, which would make all names look alike.
+    endings = [each.removeprefix(PREFIX) for each in known]
+    near = difflib.get_close_matches(name.upper().removeprefix(PREFIX), endings, 1)
+    hint = (
+        f" Did you mean {PREFIX}{near[0]}?" if near else f" Known are: {', '.join(sorted(known))}."
+    )
     return f"{name}: there is no such option.{hint}"
 
 

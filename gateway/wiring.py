@@ -101,6 +101,11 @@ async def running(settings: GatewaySettings) -> AsyncGenerator[Gateway]:
             if route.server_streaming
         }
         stopping = asyncio.Event()
+
+        def end_streams() -> None:
+            stopping.set()
+            streams.end_all()
+
         connect = connect_app(admission, settings.default_timeout, unary, streaming)
         app = HttpEdge(
             routes,
@@ -110,7 +115,7 @@ async def running(settings: GatewaySettings) -> AsyncGenerator[Gateway]:
         grpc_server = GrpcServer(
             f"{_bracketed(settings.host)}:{settings.grpc_port}",
             services_of(routes),
-            stopping,
+            end_streams,
             options=_GRPC_OPTIONS,
         )
         grpc_server.server.add_generic_rpc_handlers(
@@ -127,8 +132,7 @@ async def running(settings: GatewaySettings) -> AsyncGenerator[Gateway]:
 
         async def drain() -> None:
             http_server.should_exit = True
-            ending = asyncio.create_task(_end_streams(stopping, streams))
-            await asyncio.gather(grpc_server.stop(settings.drain_seconds), serving, ending)
+            await asyncio.gather(grpc_server.stop(settings.drain_seconds), serving)
 
         opened.push_async_callback(drain)
         yield Gateway(grpc_server.port, listener.getsockname()[1], serving)
@@ -166,11 +170,6 @@ async def _identity(
     opened.callback(refreshing.cancel)
     verifier = TokenVerifier(keys, settings.issuer, settings.audience, settings.token_leeway)
     return verifier, {}
-
-
-async def _end_streams(stopping: asyncio.Event, streams: Streams) -> None:
-    await stopping.wait()
-    streams.end_all()
 
 
 def _bracketed(host: str) -> str:

@@ -149,7 +149,12 @@ class GroupCommit(Generic[Piece]):
                 begun = True
                 outcomes = self._decide(connection, pieces)
                 decided = True
-                transaction.commit()
+                try:
+                    transaction.commit()
+                except BaseException:
+                    # It may still be in the transaction, and would be in the way of the next one.
+                    connection.invalidate()
+                    raise
         except Exception as error:  # noqa: BLE001 - it is the outcome of the pieces
             if decided:
                 _log.error("commit.failed", pieces=len(pieces), error=type(error).__name__)

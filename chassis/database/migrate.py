@@ -8,6 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import OperationalError
 
 from chassis.database.engine import open_engine
 from chassis.process import StartError
@@ -62,18 +63,29 @@ def check_schema(url: str, scripts: Path) -> None:
     """Make sure that the database has exactly the newest schema.
 
     Raises:
-        SchemaMismatch: it has another; the message says which and what to run.
+        SchemaMismatch: it has another, or can't be opened; the message says what to do.
     """
-    head = ScriptDirectory.from_config(_config(scripts)).get_current_head()
+    revisions = ScriptDirectory.from_config(_config(scripts))
+    head = revisions.get_current_head()
     engine = open_engine(url, read_only=False, pool_size=1)
+    name = engine.url.render_as_string()
     try:
         with engine.connect() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
+    except OperationalError as error:
+        message = f"the database {name} can't be opened: {error.orig}"
+        raise SchemaMismatch(message) from error
     finally:
         engine.dispose()
-    if found != head:
+    if found == head:
+        return
+    message = (
+        f"the database {name} has schema {found or 'none'}, this version needs {head}: "
+        "migrate it first"
+    )
+    if found not in {None, *(script.revision for script in revisions.walk_revisions())}:
         message = (
-            f"the database {engine.url.render_as_string()} has schema {found or 'none'}, this "
-            f"version needs {head}: migrate it first"
+            f"the database {name} has schema {found}, of a newer version than this one, which "
+            f"knows up to {head}: run that version"
         )
-        raise SchemaMismatch(message)
+    raise SchemaMismatch(message)

@@ -78,6 +78,10 @@ async def running(
             if result.record.delivered_epoch < result.record.epoch:
                 changed.set()
 
+    def end_streams() -> None:
+        stopping.set()
+        doorbell.nudge_all()
+
     async with AsyncExitStack() as opened:
         database: Database[Write] = Database(settings.database, apply_each, announce)
         opened.push_async_callback(database.close)
@@ -104,7 +108,7 @@ async def running(
         server = GrpcServer(
             settings.listen,
             SERVICES,
-            stopping,
+            end_streams,
             [ServiceInterceptor(SERVICES, ErrorTable("paperplane", ERRORS))],
         )
         friendship_pb2_grpc.add_PeopleServiceServicer_to_server(
@@ -119,10 +123,5 @@ async def running(
         )
         await server.start()
 
-        async def stop() -> None:
-            stopping.set()
-            doorbell.nudge_all()
-            await server.stop(settings.drain_seconds)
-
-        opened.push_async_callback(stop)
+        opened.push_async_callback(server.stop, settings.drain_seconds)
         yield server

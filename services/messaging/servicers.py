@@ -11,6 +11,7 @@ import grpc
 from chassis.calls import caller_id
 from chassis.interceptors import parse
 from chassis.paging import Pager, fitting
+from chassis.refusals import InvalidRequest
 from paperplane.messaging.v1 import (
     intake_pb2,
     intake_pb2_grpc,

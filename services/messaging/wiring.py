@@ -75,6 +75,11 @@ async def running(
     check_schema(settings.database, MIGRATIONS)
     stopping = asyncio.Event()
     doorbell: Doorbell = LocalDoorbell()
+
+    def end_streams() -> None:
+        stopping.set()
+        doorbell.nudge_all()
+
     async with AsyncExitStack() as opened:
         database = Database(settings.database, decide, partial(_ring, doorbell))
         opened.push_async_callback(database.close)
@@ -98,7 +103,7 @@ async def running(
 
         errors = ErrorTable("paperplane", ERRORS)
         server = GrpcServer(
-            settings.listen, SERVICES, stopping, [ServiceInterceptor(SERVICES, errors)]
+            settings.listen, SERVICES, end_streams, [ServiceInterceptor(SERVICES, errors)]
         )
         messaging_pb2_grpc.add_MessagingServiceServicer_to_server(
             MessagingServicer(channels, messages, watching, signer, cursors), server.server
@@ -111,12 +116,7 @@ async def running(
         )
         await server.start()
 
-        async def stop() -> None:
-            stopping.set()
-            doorbell.nudge_all()
-            await server.stop(settings.drain_seconds)
-
-        opened.push_async_callback(stop)
+        opened.push_async_callback(server.stop, settings.drain_seconds)
         yield server
 
 
