@@ -1,0 +1,43 @@
+"""Runs the whole system on one machine: `python -m supervisor`, which is what `make run` does."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from chassis.process import StartError, run_process
+from chassis.settings import SettingsError
+from chassis.telemetry import configure_logging
+from supervisor.greeting import greet
+from supervisor.seeding import seed_once
+from supervisor.settings import load_run_settings
+from supervisor.system import running_system
+
+
+def main() -> None:
+    """Start everything, say what to do next, and run until told to stop."""
+    try:
+        settings = load_run_settings()
+    except SettingsError as error:
+        sys.exit(f"{error}")
+    configure_logging("supervisor", settings.log_level)
+
+    async def run(stop: asyncio.Event) -> None:
+        try:
+            async with running_system(settings) as system:
+                await seed_once(system)
+                await greet(system)
+                await stop.wait()
+                print("Stopping.", flush=True)
+        except* StartError as errors:
+            # Processes that could not start have said why; the first of ours that knows is passed on.
+            messages = [str(error) for error in errors.exceptions if str(error)]
+            raise StartError(messages[0] if messages else "") from None
+        except* SettingsError as errors:
+            raise StartError(str(errors.exceptions[0])) from None
+
+    run_process(run, settings.parent_pipe)
+
+
+if __name__ == "__main__":
+    main()
