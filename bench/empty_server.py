@@ -17,7 +17,7 @@ async def _call(_request: bytes, _context: Any) -> bytes:
 
 async def _serve() -> None:
     server = grpc.aio.server()
-    handler = grpc.unary_unary_rpc_method_handler(_call, None, None)
+    handler: Any = grpc.unary_unary_rpc_method_handler(_call, None, None)
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("bench.Empty", {"Call": handler}),)
     )

@@ -78,8 +78,9 @@ async def _run(load: Load) -> Report:
     requests = iter(_prepare(load))
     latencies: list[float] = []
     failures: dict[str, int] = {}
-    async with grpc.aio.insecure_channel(load.target) as channel:
-        method: Any = channel.unary_unary(SEND if load.senders else EMPTY)
+    async with grpc.aio.insecure_channel(load.target) as opened:
+        channel: Any = opened
+        method = channel.unary_unary(SEND if load.senders else EMPTY)
         await channel.channel_ready()
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
