@@ -12,6 +12,8 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "PAPERPLANE_"
+_FOR_PARENTS = {PREFIX + "PARENT_PIPE"}
+"""Options that only a process which starts another sets: nobody is told of them."""
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 SettingsT = TypeVar("SettingsT", bound="ProcessSettings")
@@ -86,21 +88,27 @@ def load_settings(
         if name.upper().startswith(PREFIX)
     }
     known = option_names(kind)
-    problems = [
-        _unknown(name, known) for name in sorted(given) if name not in known | set(also_known)
-    ]
+    all_known = known | set(also_known)
+    problems = [_unknown(name, all_known) for name in sorted(given) if name not in all_known]
     values = {name[len(PREFIX) :].lower(): given[name] for name in given if name in known}
     try:
         # `model_validate` reads the values given here and not the environment once more.
         settings = kind.model_validate(values)
     except ValidationError as error:
-        for problem in error.errors(include_url=False, include_context=False):
-            where = PREFIX + "_".join(str(part) for part in problem["loc"]).upper()
-            problems.append(f"{where if problem['loc'] else kind.__name__}: {problem['msg']}")
+        problems += _wrong(kind, error)
         settings = None
     if problems or settings is None:
         raise SettingsError("\n".join(problems))
     return settings
+
+
+def _wrong(kind: type[ProcessSettings], error: ValidationError) -> list[str]:
+    """Return a line for each wrong option. One that may be of several kinds is wrong for each."""
+    found: dict[str, list[str]] = {}
+    for problem in error.errors(include_url=False, include_context=False):
+        where = PREFIX + str(problem["loc"][0]).upper() if problem["loc"] else kind.__name__
+        found.setdefault(where, []).append(problem["msg"])
+    return [f"{where}: {', or '.join(messages)}" for where, messages in found.items()]
 
 
 def _unknown(name: str, known: set[str]) -> str:

@@ -55,7 +55,7 @@ class GroupCommit(Generic[Piece]):
         decide: carries out a batch of pieces in a transaction.
         announce: called on the event loop with each result once it is durable, also when nobody
             waits for it any more.
-        max_batch: how many pieces a transaction holds at most.
+        max_batch: how many pieces a transaction holds, give or take those of one turn of the loop.
     """
 
     def __init__(
@@ -70,7 +70,8 @@ class GroupCommit(Generic[Piece]):
         self._announce = announce
         self._max_batch = max_batch
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[_Entry[Piece] | None] = queue.SimpleQueue()
+        self._gathered: list[_Entry[Piece]] = []
+        self._queue: queue.SimpleQueue[list[_Entry[Piece]] | None] = queue.SimpleQueue()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
@@ -94,12 +95,22 @@ class GroupCommit(Generic[Piece]):
         if self._closing:
             entry.future.set_exception(StorageUnavailable())
         else:
-            self._queue.put(entry)
+            if not self._gathered:
+                # All that is submitted in one turn of the loop goes over as one, or the thread would
+                # be away with the first piece when the second comes.
+                self._loop.call_soon(self._hand_over)
+            self._gathered.append(entry)
         return entry.future
+
+    def _hand_over(self) -> None:
+        if self._gathered:
+            self._queue.put(self._gathered)
+            self._gathered = []
 
     async def close(self) -> None:
         """Finish what is queued and end the thread."""
         self._closing = True
+        self._hand_over()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -107,18 +118,16 @@ class GroupCommit(Generic[Piece]):
         closing = False
         while not closing:
             batch: list[_Entry[Piece]] = []
-            entry = self._queue.get()
-            while True:
-                if entry is None:
-                    closing = True
-                    break
-                batch.append(entry)
+            entries = self._queue.get()
+            while entries is not None:
+                batch += entries
                 if len(batch) >= self._max_batch:
                     break
                 try:
-                    entry = self._queue.get_nowait()
+                    entries = self._queue.get_nowait()
                 except queue.Empty:
                     break
+            closing = entries is None
             if batch:
                 outcomes = self._carry_out(batch)
                 self._loop.call_soon_threadsafe(self._resolve, batch, outcomes)
