@@ -1,0 +1,1 @@
+"""The terminal client against a real server of the public contract."""
