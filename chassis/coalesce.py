@@ -52,6 +52,10 @@ class Coalescer(Generic[Item, Result]):
                     await self._send(batch)
         finally:
             self._sender = None
+            # Only one that was cancelled leaves callers behind.
+            for _, future in self._waiting:
+                future.cancel()
+            self._waiting.clear()
 
     async def _send(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:

@@ -7,9 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sqlalchemy.exc import OperationalError
-
-from chassis.database.engine import open_engine
+from chassis.database.engine import is_operational, open_engine
 from chassis.database.group_commit import GroupCommit
 from chassis.refusals import StorageUnavailable
 
@@ -60,8 +58,10 @@ class Database(Generic[Piece]):
         try:
             with self._read_engine.connect() as connection, connection.begin():
                 return query(connection)
-        except OperationalError as error:
-            raise StorageUnavailable from error
+        except Exception as error:
+            if is_operational(self._read_engine, error):
+                raise StorageUnavailable from error
+            raise
 
     async def close(self) -> None:
         """Finish the writes that are queued and close all connections."""

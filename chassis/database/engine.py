@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
 
 BUSY_TIMEOUT_MS = 5000
 """How long SQLite waits for a lock that another process holds, for example a migration or a backup."""
@@ -58,3 +59,8 @@ def _set_up_sqlite(engine: Engine, *, read_only: bool) -> None:
 
     event.listen(engine, "connect", on_connect)
     event.listen(engine, "begin", on_begin)
+
+
+def is_operational(engine: Engine, error: BaseException) -> bool:
+    """Tell whether the database failed, and not what it was asked to do."""
+    return isinstance(error, OperationalError | engine.dialect.loaded_dbapi.OperationalError)

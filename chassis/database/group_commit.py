@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import structlog
-from sqlalchemy.exc import OperationalError
 
+from chassis.database.engine import is_operational
 from chassis.refusals import Expired, OutcomeUnknown, Refusal, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class GroupCommit(Generic[Piece]):
         decide: carries out a batch of pieces in a transaction.
         announce: called on the event loop with each result once it is durable, also when nobody
             waits for it any more.
-        max_batch: how many pieces a transaction holds, give or take those of one turn of the loop.
+        max_batch: how many pieces a transaction holds at most.
     """
 
     def __init__(
@@ -128,9 +128,10 @@ class GroupCommit(Generic[Piece]):
                 except queue.Empty:
                     break
             closing = entries is None
-            if batch:
-                outcomes = self._carry_out(batch)
-                self._loop.call_soon_threadsafe(self._resolve, batch, outcomes)
+            for start in range(0, len(batch), self._max_batch):
+                part = batch[start : start + self._max_batch]
+                outcomes = self._carry_out(part)
+                self._loop.call_soon_threadsafe(self._resolve, part, outcomes)
 
     def _carry_out(self, batch: list[_Entry[Piece]]) -> list[Any]:
         now = time.monotonic()
@@ -173,7 +174,7 @@ class GroupCommit(Generic[Piece]):
                 _log.warning("batch.split", pieces=len(pieces), error=type(error).__name__)
                 return [self._commit([piece])[0] for piece in pieces]
             # No piece is at fault for a transaction that could not begin: one try, one wait.
-            if isinstance(error, OperationalError):
+            if is_operational(self._engine, error):
                 _log.exception("write.unavailable", pieces=len(pieces))
                 return [StorageUnavailable() for _ in pieces]
             return [error for _ in pieces]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import CheckConstraint, Connection, event, insert, inspect, update
+from sqlalchemy import CheckConstraint, Connection, insert, inspect, update
 from sqlalchemy.exc import IntegrityError
 
 from chassis.database.engine import open_engine
@@ -20,6 +20,7 @@ from services.friendship.store import pairs as pair_store
 from services.friendship.store import people as people_store
 from services.friendship.store import requests as request_store
 from services.friendship.wiring import MIGRATIONS
+from tests.support.statements import plans, recorded
 
 
 @pytest.fixture
@@ -164,42 +165,32 @@ def test_delivered_epoch_never_falls(two: Connection) -> None:
 
 def test_no_statement_scans_a_table_of_people(connection: Connection) -> None:
     """Each query reads an index from where its answer begins; the outbox's own holds nothing else."""
-    statements: list[tuple[str, Any]] = []
+    with recorded(connection) as statements:
+        hits = (None, people_store.Hit(0, "abc", "p"), people_store.Hit(1, "abc", "p"))
+        for hit in hits:
+            people_store.search(connection, "ab", ["c", "d"], hit, 10)
+        people_store.seen_by(connection, "a", ["b", "c"])
+        people_store.present(connection, ["a", "b"])
+        people_store.find_person_id(connection, "abc")
+        pair_store.read_pairs(connection, [Pair("a", "b"), Pair("c", "d")])
+        pair_store.lock_pair(connection, Pair("a", "b"))
+        pair_store.list_friends(connection, "a", "", 10)
+        pair_store.list_blocked(connection, "a", "", 10)
+        pair_store.read_outbox(connection, 10)
+        for box in Box:
+            request_store.list_requests(connection, "a", box, None, 10)
+            request_store.list_requests(connection, "a", box, (5, "r"), 10)
+        request_store.find_requests(connection, ["a", "b"])
+        request_store.nth_latest_time(connection, "a", 5, 10)
+        request_store.has_pending(connection, "a", 10)
 
-    def take_note(_: object, __: object, statement: str, parameters: Any, *rest: Any) -> None:
-        statements.append((statement, parameters))
-
-    event.listen(connection, "before_cursor_execute", take_note)
-    hits = (None, people_store.Hit(0, "abc", "p"), people_store.Hit(1, "abc", "p"))
-    for hit in hits:
-        people_store.search(connection, "ab", ["c", "d"], hit, 10)
-    people_store.seen_by(connection, "a", ["b", "c"])
-    people_store.present(connection, ["a", "b"])
-    people_store.find_person_id(connection, "abc")
-    pair_store.read_pairs(connection, [Pair("a", "b"), Pair("c", "d")])
-    pair_store.lock_pair(connection, Pair("a", "b"))
-    pair_store.list_friends(connection, "a", "", 10)
-    pair_store.list_blocked(connection, "a", "", 10)
-    pair_store.read_outbox(connection, 10)
-    for box in Box:
-        request_store.list_requests(connection, "a", box, None, 10)
-        request_store.list_requests(connection, "a", box, (5, "r"), 10)
-    request_store.find_requests(connection, ["a", "b"])
-    request_store.nth_latest_time(connection, "a", 5, 10)
-    request_store.has_pending(connection, "a", 10)
-    event.remove(connection, "before_cursor_execute", take_note)
-
-    def plan(statement: str, parameters: Any) -> list[str]:
-        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-        return [row[3] for row in rows]
-
-    plans = [plan(*statement) for statement in statements]
-    assert len(plans) > 20
-    assert {step for steps in plans for step in steps if step.startswith("SCAN")} == {
+    all_steps = plans(connection, statements)
+    assert len(all_steps) > 20
+    assert {step for steps in all_steps for step in steps if step.startswith("SCAN")} == {
         "SCAN anon_1 VIRTUAL TABLE INDEX 1:",
         "SCAN pairs USING INDEX ix_pairs_outbox",
     }
-    searches = [steps for steps in plans if any("people_terms" in step for step in steps)]
+    searches = [steps for steps in all_steps if any("people_terms" in step for step in steps)]
     assert len(searches) == 2 + 3 + 2
     for steps in searches:
         # Results come in the order of the key, from where the page begins.
@@ -208,4 +199,4 @@ def test_no_statement_scans_a_table_of_people(connection: Connection) -> None:
             "SEARCH people_terms USING PRIMARY KEY (kind=? AND term=? AND person_id>?)",
         )
         assert not [step for step in steps if "TEMP B-TREE" in step]
-    assert any("INDEX ix_friend_requests_sent (requester_id=?)" in s for s in plans[-1])
+    assert any("INDEX ix_friend_requests_sent (requester_id=?)" in s for s in all_steps[-1])
