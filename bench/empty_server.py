@@ -17,7 +17,11 @@ async def _call(_request: bytes, _context: Any) -> bytes:
 
 async def _serve() -> None:
     server = grpc.aio.server()
-    handler: Any = grpc.unary_unary_rpc_method_handler(_call, None, None)
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(
+        _call,
+        None,
+        None,
+    )
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("bench.Empty", {"Call": handler}),)
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from chassis.calls import Call, caller_id, current_call
-from chassis.refusals import Refusal
+from chassis.refusals import Refusal, ServerStopping
 from paperplane.intake.v1 import intake_pb2
 
 if TYPE_CHECKING:
@@ -34,6 +34,14 @@ class Intake:
 
     def __init__(self, errors: ErrorTable) -> None:
         self._errors = errors
+        self._readers: set[asyncio.Task[None]] = set()
+        self._ending = False
+
+    def end(self) -> None:
+        """Take in no more frames: each stream ends as soon as what it has brought is answered."""
+        self._ending = True
+        for reader in self._readers:
+            reader.cancel()
 
     async def serve(
         self, frames: AsyncIterator[intake_pb2.CallFrame], handle: Handle
@@ -43,15 +51,22 @@ class Intake:
         Calls that are not answered when the stream breaks are cancelled.
 
         Raises:
-            Refusal: a frame is malformed. The calls of those before it are answered first.
+            InvalidRequest: a frame is malformed. The calls of those before it are answered first.
+            ServerStopping: the intake has ended.
         """
+        if self._ending:
+            raise ServerStopping
         stream = _Stream(self._errors, handle)
         reader = asyncio.create_task(stream.read(frames))
+        reader.add_done_callback(lambda _: stream.end())
+        self._readers.add(reader)
         try:
             async for answers in stream.answers():
                 yield answers
-            await reader
+            if not reader.cancelled():
+                reader.result()
         finally:
+            self._readers.discard(reader)
             reader.cancel()
             stream.cancel()
             await asyncio.gather(reader, return_exceptions=True)
@@ -67,18 +82,18 @@ class _Stream:
         self._ended = False
 
     async def read(self, frames: AsyncIterator[intake_pb2.CallFrame]) -> None:
-        try:
-            async for frame in frames:
-                arrived = time.monotonic()
-                for tag in frame.cancelled_tags:
-                    if (gone := self._tasks.pop(tag, None)) is not None:
-                        gone.cancel()
-                for call in frame.calls:
-                    task = asyncio.create_task(self._carry_out(call, arrived))
-                    self._tasks[call.tag] = task
-        finally:
-            self._ended = True
-            self._news.set()
+        async for frame in frames:
+            arrived = time.monotonic()
+            for tag in frame.cancelled_tags:
+                if (gone := self._tasks.pop(tag, None)) is not None:
+                    gone.cancel()
+            for call in frame.calls:
+                task = asyncio.create_task(self._carry_out(call, arrived))
+                self._tasks[call.tag] = task
+
+    def end(self) -> None:
+        self._ended = True
+        self._news.set()
 
     async def answers(self) -> AsyncIterator[intake_pb2.AnswerFrame]:
         while self._tasks or self._answers or not self._ended:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import TYPE_CHECKING
 
 from chassis.process import StartError, run_process
 from chassis.settings import SettingsError
@@ -13,22 +14,22 @@ from supervisor.seeding import seed_once
 from supervisor.settings import load_run_settings
 from supervisor.system import running_system
 
+if TYPE_CHECKING:
+    from supervisor.settings import RunSettings
+
 
 def main() -> None:
     """Start everything, say what to do next, and run until told to stop."""
     try:
         settings = load_run_settings()
     except SettingsError as error:
-        sys.exit(f"{error}")
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
     configure_logging("supervisor", settings.log_level)
 
     async def run(stop: asyncio.Event) -> None:
         try:
-            async with running_system(settings) as system:
-                await seed_once(system)
-                await greet(system)
-                await stop.wait()
-                print("Stopping.", flush=True)
+            await _run(settings, stop)
         except* StartError as errors:
             # Processes that could not start have said why; the first of ours that knows is passed on.
             messages = [str(error) for error in errors.exceptions if str(error)]
@@ -37,6 +38,29 @@ def main() -> None:
             raise StartError(str(errors.exceptions[0])) from None
 
     run_process(run, settings.parent_pipe)
+
+
+async def _run(settings: RunSettings, stop: asyncio.Event) -> None:
+    """Run until told to stop, which may be before all has started."""
+    up = asyncio.Event()
+    serving = asyncio.create_task(_serve(settings, stop, up))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not up.is_set():
+        serving.cancel()
+    await asyncio.wait((serving,))
+    if not serving.cancelled():
+        serving.result()
+
+
+async def _serve(settings: RunSettings, stop: asyncio.Event, up: asyncio.Event) -> None:
+    async with running_system(settings) as system:
+        await seed_once(system)
+        await greet(system)
+        up.set()
+        await stop.wait()
+        print("Stopping.", flush=True)
 
 
 if __name__ == "__main__":

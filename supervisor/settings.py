@@ -33,10 +33,14 @@ _OURS = {
         "MESSAGING",
         "TRUSTED_NETWORK",
         "DEVELOPMENT_KEY",
+        "DRAIN_SECONDS",
         "PARENT_PIPE",
     )
 }
 """Options of the processes that the supervisor sets itself."""
+
+_CLIENTS = {PREFIX + name for name in ("AS", "HOME", "HTTP", "SERVER")}
+"""What the terminal client reads. Whoever has used it in this shell may well run the system from it."""
 
 
 class RunSettings(ProcessSettings):
@@ -59,7 +63,7 @@ def load_run_settings() -> RunSettings:
     if refused:
         message = f"{', '.join(refused)}: set by the supervisor itself, and can't be set here"
         raise SettingsError(message)
-    return load_settings(RunSettings, also_known=passed_on)
+    return load_settings(RunSettings, also_known=passed_on | _CLIENTS)
 
 
 def process_environment(name: str, wiring: dict[str, str]) -> dict[str, str]:

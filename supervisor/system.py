@@ -117,14 +117,13 @@ async def running_system(settings: RunSettings) -> AsyncGenerator[System]:
         programs = _programs(data, sockets, alive)
         await asyncio.to_thread(_migrate, programs)
         friendship, messaging, gateway = (KeptProcess(program) for program in programs)
-        # They are stopped in reverse: first the gateway, so that what it has begun can end.
         services = (friendship, messaging)
+        # They are stopped in reverse: first the gateway, so that what it has begun can end.
         opened.push_async_callback(_stop_all, services)
-        async with asyncio.TaskGroup() as starting:
-            for service in services:
-                starting.create_task(service.start())
         opened.push_async_callback(gateway.stop, _GATEWAY_STOP_SECONDS)
-        await gateway.start()
+        async with asyncio.TaskGroup() as starting:
+            for process in (*services, gateway):
+                starting.create_task(process.start())
         yield System(
             data, programs[0].address, load_settings(GatewaySettings, programs[2].environment)
         )
@@ -161,8 +160,9 @@ def _programs(data: Path, sockets: Path, alive: int) -> list[Program]:
         },
     }
     # Without an issuer of the operator's, this is a development system and has its own.
-    if os.environ.get(PREFIX + "DEVELOPMENT", "true").lower() not in ("false", "0", "no", "off"):
-        key = {"DEVELOPMENT": "true", "DEVELOPMENT_KEY": str(data / "development-key.pem")}
+    development = os.environ.get(PREFIX + "DEVELOPMENT", "true")
+    if development.lower() not in ("false", "0", "no", "off", "f", "n"):
+        key = {"DEVELOPMENT": development, "DEVELOPMENT_KEY": str(data / "development-key.pem")}
         wiring["gateway"].update(key)
     environments = {name: process_environment(name, options) for name, options in wiring.items()}
     public = load_settings(GatewaySettings, environments["gateway"])

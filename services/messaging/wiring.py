@@ -75,10 +75,13 @@ async def running(
     check_schema(settings.database, MIGRATIONS)
     stopping = asyncio.Event()
     doorbell: Doorbell = LocalDoorbell()
+    errors = ErrorTable("paperplane", ERRORS)
+    intake = Intake(errors)
 
     def end_streams() -> None:
         stopping.set()
         doorbell.nudge_all()
+        intake.end()
 
     async with AsyncExitStack() as opened:
         database = Database(settings.database, decide, partial(_ring, doorbell))
@@ -101,7 +104,6 @@ async def running(
         messages = Messages(database, gate, doorbell, clock)
         watching = Watching(database, reader, cursors, clock)
 
-        errors = ErrorTable("paperplane", ERRORS)
         server = GrpcServer(
             settings.listen, SERVICES, end_streams, [ServiceInterceptor(SERVICES, errors)]
         )
@@ -112,7 +114,7 @@ async def running(
             ChannelLifecycleServicer(channels), server.server
         )
         intake_pb2_grpc.add_MessageIntakeServiceServicer_to_server(
-            MessageIntakeServicer(messages, Intake(errors)), server.server
+            MessageIntakeServicer(messages, intake), server.server
         )
         await server.start()
 

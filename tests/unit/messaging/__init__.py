@@ -1,0 +1,1 @@
+"""Tests of the messaging service's parts, without a server."""
