@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import json
+import secrets
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,8 +25,14 @@ from google.rpc import error_details_pb2, status_pb2
 PATIENCE_SECONDS = 30.0
 """How long an answer or an event may take on a busy machine."""
 _END_OF_STREAM = 0b10
+_numbers = itertools.count(1)
 
 Json = dict[str, Any]
+
+
+def fresh_id(name: str) -> str:
+    """Return an id for a person whom no other test knows. It is a good handle too."""
+    return f"{name}_{next(_numbers):03}_{secrets.token_hex(4)}"
 
 
 class Refused(Exception):

@@ -20,7 +20,7 @@ from paperplane.friendship.v1 import friendship_pb2 as friends_pb
 from paperplane.friendship.v1 import friendship_pb2_grpc
 from paperplane.messaging.v1 import messaging_pb2 as pb
 from paperplane.messaging.v1 import messaging_pb2_grpc
-from tests.support.clients import Refused, refusal_of
+from tests.support.clients import Refused, fresh_id, refusal_of
 
 if TYPE_CHECKING:
     from tests.support.system import SystemUnderTest
@@ -212,7 +212,7 @@ class Load:
 
 @asynccontextmanager
 async def people_at_work(
-    system: SystemUnderTest, new_id: Callable[[str], str], pairs: int, quarrels: int
+    system: SystemUnderTest, pairs: int, quarrels: int
 ) -> AsyncGenerator[Load]:
     """Keep pairs of friends sending, and others quarrelling, for as long as the context lasts.
 
@@ -226,7 +226,7 @@ async def people_at_work(
         progress = Progress()
         workers = [
             Worker(person_id, channel, system.token(person_id), progress)
-            for person_id in (new_id("worker") for _ in range(2 * (pairs + quarrels)))
+            for person_id in (fresh_id("worker") for _ in range(2 * (pairs + quarrels)))
         ]
         load = Load(progress, workers)
         for worker in workers:

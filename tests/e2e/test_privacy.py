@@ -1,0 +1,588 @@
+"""What people write stays between them: in no log and no error; and what is hidden from them can't be told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import sqlite3
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from paperplane.friendship.v1 import friendship_pb2, friendship_pb2_grpc
+from paperplane.messaging.v1 import messaging_pb2, messaging_pb2_grpc
+from tests.support.clients import (
+    PATIENCE_SECONDS,
+    GrpcClient,
+    Json,
+    Services,
+    envelope,
+    fresh_id,
+)
+from tests.support.system import SystemUnderTest, a_system
+
+STUBS = Services(
+    (friendship_pb2, friendship_pb2_grpc),
+    (messaging_pb2, messaging_pb2_grpc),
+)
+MARKER = "zqxjkvbw"
+"""A text that people write. It is a good handle, and has no letters that hexadecimal numbers have."""
+
+
+# ---- the marker -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def talkative(data: Path) -> Iterator[SystemUnderTest]:
+    """A system that logs all it can."""
+    with a_system(data, log_level="DEBUG", rate_limit="off") as running:
+        yield running
+
+
+@dataclass
+class Probe:
+    """Calls with the marker in what is sent, and keeps all that comes back beside good answers.
+
+    Arguments:
+        channel: leads to the gRPC port.
+        http: leads to the HTTP port.
+        token: makes a person's token.
+    """
+
+    channel: grpc.aio.Channel
+    http: httpx.AsyncClient
+    token: Callable[[str], str]
+    said: list[str] = field(default_factory=list[str])
+    """Errors, trailers and headers, which must not hold the marker."""
+    refused: int = 0
+
+    async def over_grpc(self, person_id: str, method: str, data: bytes) -> bytes | None:
+        """Send bytes to a method; return what it answered first, or None if it refused."""
+        metadata = (("authorization", f"Bearer {self.token(person_id)}"),)
+        raw: Any = self.channel
+        call = raw.unary_stream(STUBS.paths[method])(
+            data, metadata=metadata, timeout=PATIENCE_SECONDS
+        )
+        try:
+            answer: bytes = await anext(aiter(call))
+            self.said.append(repr(await call.initial_metadata()))
+        except grpc.aio.AioRpcError as error:
+            self.refused += 1
+            self.said += [
+                repr(error),
+                str(error.details()),
+                str(error.debug_error_string()),
+                *(_text(value) for _, value in error.trailing_metadata() or ()),
+                *(_text(value) for _, value in error.initial_metadata() or ()),
+            ]
+            return None
+        finally:
+            call.cancel()
+        return answer
+
+    async def over_http(
+        self, path: str, content: bytes, person_id: str = "", **headers: str
+    ) -> bytes | None:
+        """Post bytes to a path; return the answer, or None if it was an error."""
+        given = {key.replace("_", "-"): value for key, value in headers.items()}
+        if person_id:
+            given["authorization"] = f"Bearer {self.token(person_id)}"
+        given = {"content-type": "application/json", "accept-encoding": "identity", **given}
+        async with self.http.stream("POST", path, content=content, headers=given) as response:
+            self.said.append(repr(response.headers.raw))
+            if response.headers["content-type"].startswith("application/connect"):
+                first = await anext(response.aiter_raw())
+                is_end = first[0] & 0b10
+                if not is_end:
+                    return first
+                self.said.append(_text(first))
+            elif response.status_code == 200:
+                return await response.aread()
+            else:
+                self.said.append(_text(await response.aread()))
+            self.refused += 1
+            return None
+
+    async def over_both(self, person_id: str, method: str, **request: Any) -> Json | None:
+        """Call a method with a good request over both ports; return what HTTP answered."""
+        kind = STUBS.request_of(method)
+        streams = method.startswith("Watch")
+        message = json_format.ParseDict(request, kind())
+        await self.over_grpc(person_id, method, message.SerializeToString())
+        body = json.dumps(request).encode()
+        answer = await self.over_http(
+            STUBS.paths[method],
+            envelope(body) if streams else body,
+            person_id,
+            content_type="application/connect+json" if streams else "application/json",
+        )
+        return None if answer is None or streams else json.loads(answer)
+
+    async def good(self, person_id: str, method: str, **request: Any) -> Json:
+        """Call a method that must succeed."""
+        answer = await self.over_both(person_id, method, **request)
+        assert answer is not None, self.said[-1]
+        return answer
+
+    async def bad(self, person_id: str, method: str, **request: Any) -> None:
+        """Call a method that must refuse, over both ports."""
+        before = self.refused
+        assert await self.over_both(person_id, method, **request) is None
+        assert self.refused == before + 2
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")
+
+
+async def _friends_write(probe: Probe, ann: str, ben: str) -> str:
+    """Go the good way: people with the marker in all that they are called and write."""
+    names = {"displayName": f"{MARKER} Ann", "headline": f"about {MARKER}"}
+    await probe.good(ann, "CreatePerson", handle=f"{MARKER}_{ann[-8:]}", **names)
+    await probe.good(ben, "CreatePerson", handle=f"{MARKER}_{ben[-8:]}", displayName=MARKER)
+    await probe.good(ann, "UpdatePerson", person={"headline": f"more of {MARKER}"})
+    await probe.good(ann, "SearchPeople", query=f"{MARKER} {MARKER[:4]}")
+    await probe.good(ann, "GetPerson", handle=f"{MARKER}_{ben[-8:]}")
+    asked = await probe.good(ann, "SendFriendRequest", personId=ben, note=f"I am {MARKER}")
+    request_id = asked["friendRequest"]["requestId"]
+    await probe.good(ben, "ListFriendRequests", box="REQUEST_BOX_RECEIVED")
+    await probe.good(ben, "AcceptFriendRequest", requestId=request_id)
+    channel = await probe.good(ann, "GetChannel", personId=ben)
+    channel_id = str(channel["channel"]["channelId"])
+    sent = {"channelId": channel_id, "clientMessageId": "1", "text": f"{MARKER}!"}
+    await probe.good(ann, "SendMessage", **sent)
+    await probe.good(ann, "EditMessage", channelId=channel_id, seq=1, text=f"not {MARKER}")
+    await probe.good(ben, "ListMessages", channelId=channel_id)
+    for method in ("WatchMessages", "WatchFriendships"):
+        await probe.over_both(ben, method)
+    return channel_id
+
+
+async def _all_goes_wrong(probe: Probe, ann: str, ben: str, channel_id: str) -> None:
+    """Go wrong in every way that a request which can be read can."""
+    handle, long = f"{MARKER}_{ben[-8:]}", MARKER * 3000
+    stranger, nobody = fresh_id("stranger"), f"{MARKER}-nobody"
+    await probe.bad(ann, "CreatePerson", handle=handle, displayName=MARKER)
+    await probe.bad(stranger, "CreatePerson", handle=handle, displayName=MARKER)
+    await probe.bad(stranger, "CreatePerson", handle=f"{MARKER}!", displayName=f"{MARKER}\n")
+    await probe.bad(stranger, "CreatePerson", handle="fine", displayName=long, headline=long)
+    await probe.bad(stranger, "UpdatePerson", person={"displayName": MARKER})
+    await probe.bad(ann, "UpdatePerson", person={"personId": nobody, "headline": MARKER})
+    await probe.bad(ann, "UpdatePerson", person={"handle": handle})
+    await probe.bad(ann, "GetPerson", handle=f"{MARKER}_unknown")
+    await probe.bad(ann, "GetPerson", personId=nobody)
+    await probe.bad(ann, "SearchPeople", query=long)
+    await probe.bad(ann, "SearchPeople", query=" ".join([MARKER] * 9))
+    await probe.bad(ann, "SearchPeople", query=MARKER, pageToken=MARKER)
+    await probe.bad(ann, "SendFriendRequest", personId=nobody, note=MARKER)
+    await probe.bad(ann, "SendFriendRequest", personId=ann, note=MARKER)
+    await probe.bad(ann, "SendFriendRequest", personId=ben, note=long[:301])
+    await probe.bad(ann, "SendFriendRequest", personId=ben, note=f"{MARKER}\0")
+    await probe.bad(stranger, "SendFriendRequest", personId=ben, note=MARKER)
+    await probe.bad(ann, "AcceptFriendRequest", requestId=MARKER)
+    message = {"channelId": channel_id, "text": MARKER}
+    await probe.bad(ann, "SendMessage", **{**message, "text": long})
+    await probe.bad(ann, "SendMessage", **{**message, "text": f"{MARKER}\0"})
+    await probe.bad(ann, "SendMessage", **message, attachmentIds=[MARKER])
+    await probe.bad(ann, "SendMessage", **message, clientMessageId="1")
+    await probe.bad(ann, "SendMessage", **message, clientMessageId=f"{MARKER} {MARKER}")
+    await probe.bad(stranger, "SendMessage", **message)
+    await probe.bad(ann, "SendMessage", channelId=MARKER, text=MARKER)
+    await probe.bad(ben, "EditMessage", **message, seq=1)
+    await probe.bad(ann, "EditMessage", **message, seq=99)
+    await probe.bad(ann, "EditMessage", **{**message, "text": long}, seq=1)
+    await probe.bad(ann, "ListMessages", channelId=channel_id, pageToken=MARKER)
+    await probe.bad(ann, "WatchMessages", afterCursor=MARKER)
+    await probe.bad(ann, "WatchFriendships", afterCursor=MARKER)
+    await probe.good(ben, "RemoveFriend", personId=ann)
+    await probe.bad(ann, "SendMessage", **message, clientMessageId="2")
+    await probe.bad(ann, "EditMessage", **message, seq=1)
+
+
+_UNREADABLE_JSON = [
+    f'{{"text": "{MARKER}"',
+    f"{MARKER}",
+    f'"{MARKER}"',
+    f'["{MARKER}"]',
+    f'{{"text": {{"{MARKER}": 1}}}}',
+    f'{{"text": ["{MARKER}"]}}',
+    f'{{"{MARKER}": "{MARKER}"}}',
+    f'{{"text": "{MARKER}", "text": "{MARKER}"}}',
+    f'{{"text": "\\ud800{MARKER}"}}',
+    f'{{"seq": "{MARKER}"}}',
+    f'{{"box": "{MARKER}"}}',
+    f'{{"pageSize": "{MARKER}"}}',
+    f'{{"updateMask": "{MARKER}.{MARKER}"}}',
+    f'{{"updateMask": {{"{MARKER}": "{MARKER}"}}}}',
+    '{"text": ' * 200 + f'"{MARKER}"' + "}" * 200,
+]
+
+
+async def _nothing_can_be_read(probe: Probe, ann: str) -> None:
+    """Send what is no request at all."""
+    for body in _UNREADABLE_JSON:
+        for method in ("SendMessage", "UpdatePerson", "ListFriendRequests", "MarkRead"):
+            await probe.over_http(STUBS.paths[method], body.encode(), ann)
+        await probe.over_http(
+            STUBS.paths["WatchMessages"],
+            envelope(body.encode()),
+            ann,
+            content_type="application/connect+json",
+        )
+        await probe.over_http("/dev/token", body.encode())
+    marker = MARKER.encode()
+    field = struct.pack("BB", (3 << 3) | 2, len(marker) + 1)
+    for data in (marker, field + b"\xff" + marker, field + marker, b"\x1a\x7f" + marker):
+        for method in ("SendMessage", "CreatePerson"):
+            assert await probe.over_grpc(ann, method, data) is None
+        binary = {"content_type": "application/proto"}
+        await probe.over_http(STUBS.paths["SendMessage"], data, ann, **binary)
+    send = STUBS.paths["SendMessage"]
+    large = json.dumps({"text": MARKER * 40_000}).encode()
+    await probe.over_http(send, large, ann)
+    await probe.over_grpc(ann, "SendMessage", large)
+    await probe.over_http(send, marker, ann, content_encoding="gzip")
+    await probe.over_http(send, marker, ann, content_encoding=MARKER)
+    await probe.over_http(send, marker, ann, content_type=f"text/{MARKER}")
+    await probe.over_http(send, marker, ann, connect_timeout_ms=MARKER)
+    await probe.over_http(f"{send}?text={MARKER}", b"{}", ann)
+    await probe.over_http(f"/{MARKER}/{MARKER}", b"{}", ann)
+    await probe.over_http(send, b"{}", authorization=f"Bearer {MARKER}")
+    await probe.over_http(send, b"{}", authorization=MARKER)
+
+
+async def _nothing_can_be_stored(
+    probe: Probe, system: SystemUnderTest, ben: str, channel_id: str
+) -> None:
+    """Write while somebody else holds the databases: it fails with the text in the statement's hands."""
+    with contextlib.ExitStack() as held:
+        for name in ("friendship", "messaging"):
+            # Without a transaction of the driver's own.
+            database = sqlite3.connect(system.data / f"{name}.db", isolation_level=None)
+            held.enter_context(contextlib.closing(database))
+            database.execute("BEGIN IMMEDIATE")
+        profile = friendship_pb2.UpdatePersonRequest(
+            person=friendship_pb2.Person(headline=f"{MARKER} unsaid")
+        )
+        message = messaging_pb2.SendMessageRequest(channel_id=channel_id, text=f"{MARKER} unsaid")
+        answers = await asyncio.gather(
+            probe.over_grpc(ben, "UpdatePerson", profile.SerializeToString()),
+            probe.over_grpc(ben, "SendMessage", message.SerializeToString()),
+        )
+        assert list(answers) == [None, None]
+
+
+@pytest.fixture
+async def probe(talkative: SystemUnderTest) -> AsyncIterator[Probe]:
+    async with (
+        grpc.aio.insecure_channel(talkative.target) as channel,
+        httpx.AsyncClient(base_url=talkative.http, trust_env=False, timeout=30) as http,
+    ):
+        yield Probe(channel, http, talkative.token)
+
+
+async def test_what_people_write_is_in_no_log_and_no_error(
+    talkative: SystemUnderTest, probe: Probe
+) -> None:
+    ann, ben = fresh_id("ann"), fresh_id("ben")
+    channel_id = await _friends_write(probe, ann, ben)
+    assert probe.refused == 0
+    await _nothing_can_be_stored(probe, talkative, ben, channel_id)
+    await _all_goes_wrong(probe, ann, ben, channel_id)
+    await _nothing_can_be_read(probe, ann)
+    talkative.stop()
+
+    assert probe.refused > 150
+    assert [said for said in probe.said if MARKER in said.lower()] == []
+    lines = (talkative.stdout + talkative.stderr).splitlines()
+    assert [line for line in lines if MARKER in line.lower()] == []
+    assert any('"write.unavailable"' in line for line in lines)
+    # It was there to be found, and the logs were full of lines.
+    for name in ("messaging", "friendship"):
+        files = talkative.data.glob(f"{name}.db*")
+        assert any(MARKER.encode() in file.read_bytes() for file in files)
+        assert any(f'"process": "{name}"' in line and '"debug"' in line for line in lines)
+
+
+# ---- what people can't tell -----------------------------------------------------------------------------------------
+
+Ask = Callable[[str, Json], Awaitable[bytes]]
+_IN_JSON = (
+    (re.compile(rb'"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z"'), b'"<time>"'),
+    (re.compile(rb'"(cursor|nextPageToken)":"[^"]+"'), rb'"\1":"<sealed>"'),
+)
+_UUIDS = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_VARYING_HEADERS = {"date", "x-request-id", "content-length"}
+
+
+def over_grpc(channel: grpc.aio.Channel, token: str) -> Ask:
+    """Return what asks over gRPC: it answers with all bytes that came, times and cursors blanked."""
+    metadata = (("authorization", f"Bearer {token}"),)
+
+    async def ask(method: str, request: Json) -> bytes:
+        callable_, message = STUBS.prepare(channel, method, request)
+        call = callable_(message, metadata=metadata, timeout=PATIENCE_SECONDS)
+        answers: list[bytes] = []
+        try:
+            if not method.startswith("Watch"):
+                answers.append(_blanked(await call))
+            else:
+                async for response in call:
+                    if response.event.HasField("caught_up"):
+                        break
+                    answers.append(_blanked(response))
+        except grpc.aio.AioRpcError as error:
+            answers += [error.code().name.encode(), (error.details() or "").encode()]
+            for key, value in error.trailing_metadata() or ():
+                answers += [key.encode(), b"" if isinstance(value, str) else value]
+        finally:
+            call.cancel()
+        return b"\n".join(answers)
+
+    return ask
+
+
+def _blanked(message: Message) -> bytes:
+    _blank(message)
+    return message.SerializeToString(deterministic=True)
+
+
+def _blank(message: Message) -> None:
+    for descriptor, value in message.ListFields():
+        if descriptor.name in ("cursor", "next_page_token"):
+            setattr(message, descriptor.name, "<sealed>")
+        elif isinstance(value, Timestamp):
+            value.Clear()
+        elif descriptor.message_type is not None:
+            for part in value if descriptor.is_repeated else [value]:
+                _blank(part)
+
+
+def over_http(http: httpx.AsyncClient, token: str) -> Ask:
+    """Return what asks over HTTP: it answers with all bytes that came, times and cursors blanked."""
+
+    async def ask(method: str, request: Json) -> bytes:
+        body = json.dumps(request).encode()
+        streams = method.startswith("Watch")
+        async with http.stream(
+            "POST",
+            STUBS.paths[method],
+            content=envelope(body) if streams else body,
+            headers={
+                "accept-encoding": "identity",
+                "authorization": f"Bearer {token}",
+                "content-type": "application/connect+json" if streams else "application/json",
+            },
+        ) as response:
+            answer = b""
+            async for chunk in response.aiter_raw():
+                answer += chunk
+                if streams and b'"caughtUp"' in answer:
+                    # The frames' lengths vary with the digits of times.
+                    answer = re.sub(rb"\0[\s\S]{4}{", b"\n{", answer)
+                    break
+            headers = [pair for pair in response.headers.items() if pair[0] not in _VARYING_HEADERS]
+        for pattern, blank in _IN_JSON:
+            answer = pattern.sub(blank, answer)
+        return repr((response.status_code, headers)).encode() + answer
+
+    return ask
+
+
+@dataclass
+class Story:
+    """Two people, of whom one looks on what the other has done in secret.
+
+    Arguments:
+        ask: how the one who looks on does it.
+        me: the one.
+        other: the other, who acts through stubs.
+        my_id: the one's id.
+        other_id: the other's.
+    """
+
+    ask: Ask
+    me: GrpcClient
+    other: GrpcClient
+    my_id: str
+    other_id: str
+    seen: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])
+
+    async def do(self, method: str, **request: Any) -> None:
+        """Call a method as the one, and keep what came."""
+        answer = await self.ask(method, request)
+        for name, blank in ((self.my_id, b"<me>"), (self.other_id, b"<other>")):
+            answer = answer.replace(name.encode(), blank)
+        self.seen.append((method, _UUIDS.sub(b"<uuid>", answer)))
+
+    async def look_around(self, channel_id: str = "") -> None:
+        """Look at all that could tell something."""
+        await self.do("GetPerson", personId=self.other_id)
+        await self.do("GetPerson", handle=self.other_id)
+        await self.do("SearchPeople", query=self.other_id)
+        for box in ("SENT", "RECEIVED", "IGNORED"):
+            await self.do("ListFriendRequests", box=f"REQUEST_BOX_{box}")
+        for method in ("ListFriends", "ListBlockedPeople", "ListChannels"):
+            await self.do(method)
+        await self.do("GetChannel", personId=self.other_id)
+        for method in ("WatchFriendships", "WatchMessages"):
+            await self.do(method)
+        if channel_id:
+            await self.do("GetChannel", channelId=channel_id)
+            await self.do("ListMessages", channelId=channel_id)
+
+    async def pending(self) -> str:
+        """Return the id of the one's pending request."""
+        sent = await self.me.call("ListFriendRequests", box="REQUEST_BOX_SENT")
+        return str(sent["friendRequests"][0]["requestId"])
+
+    async def ask_and_take_back(self, channel_id: str = "") -> None:
+        """Do all that the one can do about a request of theirs, and look around after each step."""
+        for note in ("Please.", "Pretty please."):
+            for _ in range(2):
+                await self.do("SendFriendRequest", personId=self.other_id, note=note)
+            await self.look_around(channel_id)
+            request_id = await self.pending()
+            await self.do("AcceptFriendRequest", requestId=request_id)
+            await self.do("IgnoreFriendRequest", requestId=request_id)
+            for _ in range(2):
+                await self.do("CancelFriendRequest", requestId=request_id)
+            await self.look_around(channel_id)
+
+    async def go_away(self, channel_id: str = "") -> None:
+        """Do all that ends something."""
+        await self.do("SendFriendRequest", personId=self.other_id)
+        for method in ("RemoveFriend", "BlockPerson", "UnblockPerson"):
+            await self.do(method, personId=self.other_id)
+            await self.look_around(channel_id)
+
+
+@pytest.fixture(params=["grpc", "connect"])
+def new_story(
+    request: pytest.FixtureRequest,
+    system: SystemUnderTest,
+    channel: grpc.aio.Channel,
+    http: httpx.AsyncClient,
+) -> Callable[[], Awaitable[Story]]:
+    """Makes two people of the network."""
+
+    async def new() -> Story:
+        async def enter(name: str) -> tuple[str, GrpcClient]:
+            person_id = fresh_id(name)
+            client = GrpcClient(channel, STUBS, system.token(person_id))
+            await client.call("CreatePerson", handle=person_id, displayName="Someone")
+            return person_id, client
+
+        my_id, me = await enter("me")
+        other_id, other = await enter("other")
+        token = system.token(my_id)
+        ask = over_grpc(channel, token) if request.param == "grpc" else over_http(http, token)
+        return Story(ask, me, other, my_id, other_id)
+
+    return new
+
+
+async def test_ignored_requester_sees_what_a_waiting_one_sees(
+    new_story: Callable[[], Awaitable[Story]],
+) -> None:
+    async def play(*, ignored: bool) -> list[tuple[str, bytes]]:
+        story = await new_story()
+        await story.do("SendFriendRequest", personId=story.other_id, note="Hello!")
+        if ignored:
+            await story.other.call("IgnoreFriendRequest", requestId=await story.pending())
+        await story.look_around()
+        await story.ask_and_take_back()
+        await story.do("SendFriendRequest", personId=story.other_id)
+        box = "REQUEST_BOX_IGNORED" if ignored else "REQUEST_BOX_RECEIVED"
+        waiting = (await story.other.call("ListFriendRequests", box=box))["friendRequests"]
+        # Being accepted after all tells nothing either.
+        await story.other.call("AcceptFriendRequest", requestId=waiting[0]["requestId"])
+        await story.look_around()
+        return story.seen
+
+    assert await play(ignored=True) == await play(ignored=False)
+
+
+async def test_blocked_stranger_sees_what_an_unanswered_one_sees(
+    new_story: Callable[[], Awaitable[Story]],
+) -> None:
+    async def play(*, blocked: bool, late: bool) -> list[tuple[str, bytes]]:
+        story = await new_story()
+        if blocked and not late:
+            await story.other.call("BlockPerson", personId=story.my_id)
+        await story.look_around()
+        await story.do("SendFriendRequest", personId=story.other_id, note="Hello!")
+        if blocked and late:
+            await story.other.call("BlockPerson", personId=story.my_id)
+        await story.look_around()
+        await story.ask_and_take_back()
+        if blocked:
+            await story.other.call("UnblockPerson", personId=story.my_id)
+        await story.look_around()
+        await story.ask_and_take_back()
+        await story.go_away()
+        return story.seen
+
+    unanswered = await play(blocked=False, late=False)
+    assert await play(blocked=True, late=False) == unanswered
+    assert await play(blocked=True, late=True) == unanswered
+
+
+async def test_blocked_friend_sees_what_a_removed_one_sees(
+    new_story: Callable[[], Awaitable[Story]],
+) -> None:
+    async def play(how: str) -> list[tuple[str, bytes]]:
+        story = await new_story()
+        await story.me.call("SendFriendRequest", personId=story.other_id)
+        await story.other.call("AcceptFriendRequest", requestId=await story.pending())
+        found = await story.me.call("GetChannel", personId=story.other_id)
+        channel_id = found["channel"]["channelId"]
+        for client in (story.me, story.other, story.me):
+            await client.call("SendMessage", channelId=channel_id, text="Hi.")
+        await story.look_around(channel_id)
+        await story.other.call(how, personId=story.my_id)
+        await story.look_around(channel_id)
+        place = {"channelId": channel_id, "seq": 1}
+        await story.do("SendMessage", channelId=channel_id, text="Hi?")
+        await story.do("SendTyping", channelId=channel_id)
+        await story.do("EditMessage", **place, text="Hello.")
+        await story.do("DeleteMessage", **place)
+        await story.do("MarkRead", channelId=channel_id, seq=2)
+        await story.look_around(channel_id)
+        await story.ask_and_take_back(channel_id)
+        await story.go_away(channel_id)
+        return story.seen
+
+    assert await play("BlockPerson") == await play("RemoveFriend")
+
+
+async def test_the_comparison_sees_a_difference(
+    new_story: Callable[[], Awaitable[Story]],
+) -> None:
+    """The control: what does differ is not blanked away."""
+
+    async def play(*, accepted: bool) -> dict[str, bytes]:
+        story = await new_story()
+        await story.me.call("SendFriendRequest", personId=story.other_id)
+        request_id = await story.pending()
+        if accepted:
+            await story.other.call("AcceptFriendRequest", requestId=request_id)
+        else:
+            await story.other.call("IgnoreFriendRequest", requestId=request_id)
+        await story.look_around()
+        return dict(story.seen)
+
+    seen, otherwise = await play(accepted=True), await play(accepted=False)
+    same = {method for method in seen if seen[method] == otherwise[method]}
+    assert same <= {"ListFriendRequests", "ListBlockedPeople"}
