@@ -24,7 +24,7 @@ PROCESSES: dict[str, type[ProcessSettings]] = {
 }
 """The processes of the system, in the order in which they are started, and what each can be told."""
 
-_OURS = {
+SET_BY_SUPERVISOR = {
     PREFIX + name
     for name in (
         "LISTEN",
@@ -58,8 +58,10 @@ def load_run_settings() -> RunSettings:
     Raises:
         SettingsError: an option is wrong, or is none of the whole system's.
     """
-    passed_on = set[str]().union(*(option_names(kind) for kind in PROCESSES.values())) - _OURS
-    refused = sorted(_OURS & os.environ.keys())
+    passed_on = (
+        set[str]().union(*(option_names(kind) for kind in PROCESSES.values())) - SET_BY_SUPERVISOR
+    )
+    refused = sorted(SET_BY_SUPERVISOR & os.environ.keys())
     if refused:
         message = f"{', '.join(refused)}: set by the supervisor itself, and can't be set here"
         raise SettingsError(message)
@@ -74,7 +76,7 @@ def process_environment(name: str, wiring: dict[str, str]) -> dict[str, str]:
         wiring: options of the supervisor's choice, without the prefix.
 
     Raises:
-        SettingsError: what the operator said is wrong.
+        SettingsError: what the operator said is wrong, or is of no use here.
     """
     known = option_names(PROCESSES[name])
     others = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
@@ -82,5 +84,8 @@ def process_environment(name: str, wiring: dict[str, str]) -> dict[str, str]:
     told = {key: value for key, value in os.environ.items() if key in known}
     ours = {PREFIX + key: value for key, value in wiring.items()}
     options = {**defaults, **told, **ours}
-    load_settings(PROCESSES[name], options)
+    settings = load_settings(PROCESSES[name], options)
+    if isinstance(settings, GatewaySettings) and 0 in (settings.grpc_port, settings.http_port):
+        message = f"{PREFIX}GRPC_PORT and {PREFIX}HTTP_PORT must be ports that clients can be told"
+        raise SettingsError(message)
     return {**others, **options}

@@ -30,7 +30,7 @@ Every error is a `google.rpc.Status`: a code, a sentence for people, and details
 `google.rpc.ErrorInfo` whose `domain` is `paperplane` and whose `reason` is one of those below. Program against the
 code and the reason; they are part of the contract, the sentences are not. Two more details come where they help:
 `google.rpc.BadRequest` names the fields at fault, `google.rpc.RetryInfo` says when to go on. (One error comes
-without details: on the gRPC port, the library itself refuses a request above 256 KiB with `RESOURCE_EXHAUSTED`.)
+without details: on the gRPC port, the library itself refuses a request above 1 MiB with `RESOURCE_EXHAUSTED`.)
 """
 _WHERE: list[tuple[str, ...]] = [
     ("You call with", "Where the reason is"),

@@ -10,12 +10,13 @@ from chassis.settings import PREFIX, ProcessSettings, ServiceSettings
 from gateway.settings import GatewaySettings
 from services.friendship.settings import FriendshipSettings
 from services.messaging.settings import MessagingSettings
-from supervisor.settings import RunSettings
+from supervisor.settings import SET_BY_SUPERVISOR, RunSettings
 from tools.error_reference import aligned
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
 
-_HEAD = """\
+_SET_BY_SUPERVISOR = ", ".join(f"`{name}`" for name in sorted(SET_BY_SUPERVISOR))
+_HEAD = f"""\
 # Configuration
 
 Generated from the settings classes of the code by `.venv/bin/python -m tools.option_reference`; a test fails when it
@@ -24,8 +25,8 @@ is stale.
 Every option is an environment variable. A process checks all of them when it starts: a wrong value, a missing one and a
 misspelt name each end it with one line on standard error and status 2.
 
-Under `make run` the supervisor passes each option on to the processes that know it. It sets `PAPERPLANE_LISTEN`,
-`_DATABASE`, `_FRIENDSHIP`, `_MESSAGING`, `_TRUSTED_NETWORK`, `_DEVELOPMENT_KEY`, `_DRAIN_SECONDS` and `_PARENT_PIPE`
+Under `make run` the supervisor passes each option on to the processes that know it. It sets
+{_SET_BY_SUPERVISOR}
 itself and refuses to start when one of them is given. It runs a development system, whose gateway issues its own
 tokens on loopback, unless `PAPERPLANE_DEVELOPMENT=false` says otherwise; then `PAPERPLANE_ISSUER`, `_AUDIENCE` and
 `_JWKS` are needed.
