@@ -61,13 +61,14 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
         pager = Pager(self._signer, person_id, request)
         start = pager.start()
         before = (start[0], start[1]) if start else None
-        page = await self._channels.list(person_id, before, pager.size)
+        # One more than asked for tells whether another page follows.
+        page = await self._channels.list(person_id, before, pager.size + 1)
         # What the first page saw is what the caller must watch from, whatever page they are on.
         cursor = start[2] if start else self._cursors.at(person_id, page.head)
-        channels = [rendering.channel(view, person_id) for view in page.views]
+        channels = [rendering.channel(view, person_id) for view in page.views[: pager.size]]
         shown = fitting(channels)
         end = None
-        if shown < len(channels) or shown == pager.size:
+        if shown < len(page.views):
             last = page.views[shown - 1].channel
             end = [last.active_time, last.channel_id, cursor]
         return pb.ListChannelsResponse(
@@ -106,11 +107,11 @@ class MessagingServicer(messaging_pb2_grpc.MessagingServiceServicer):
             first = request.after_seq
         start = page_start[0] if page_start else first
         found = await self._messages.list(
-            person_id, request.channel_id, start, pager.size, forward=forward
+            person_id, request.channel_id, start, pager.size + 1, forward=forward
         )
-        messages = [rendering.message(message) for message in found]
+        messages = [rendering.message(message) for message in found[: pager.size]]
         shown = fitting(messages)
-        more = shown < len(found) or (shown == pager.size and (forward or found[-1].seq > 1))
+        more = shown < len(found)
         return pb.ListMessagesResponse(
             messages=messages[:shown],
             next_page_token=pager.next_token([found[shown - 1].seq] if more else None),

@@ -13,14 +13,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from paperplane.friendship.v1 import friendship_pb2, friendship_pb2_grpc
-from paperplane.messaging.v1 import messaging_pb2, messaging_pb2_grpc
 from paperplane.options.v1 import options_pb2
 from tests.support.clients import (
+    STUBS,
     Client,
     ConnectClient,
     GrpcClient,
     Refused,
-    Services,
     fresh_id,
     watching,
 )
@@ -37,10 +36,6 @@ INNER_PATHS = [
     for service in services(options_pb2.AUDIENCE_SERVICES)
     for method in service.methods
 ]
-STUBS = Services(
-    (friendship_pb2, friendship_pb2_grpc),
-    (messaging_pb2, messaging_pb2_grpc),
-)
 
 OK = "OK"
 NO_CHANNEL = "NOT_FOUND CHANNEL_NOT_FOUND"

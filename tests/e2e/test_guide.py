@@ -14,9 +14,8 @@ import grpc
 import httpx
 import pytest
 
-from paperplane.friendship.v1 import friendship_pb2
-from paperplane.messaging.v1 import messaging_pb2
 from tests.support.clients import (
+    STUBS,
     Client,
     ConnectClient,
     GrpcClient,
@@ -86,14 +85,6 @@ def fresh_stubs(tmp_path_factory: pytest.TempPathFactory) -> Services:
     return Services(*modules)
 
 
-PATHS = {
-    method.name: f"/{service.full_name}/{method.name}"
-    for file in (friendship_pb2.DESCRIPTOR, messaging_pb2.DESCRIPTOR)
-    for service in file.services_by_name.values()
-    for method in service.methods
-}
-
-
 @pytest.fixture(params=["grpc", "connect"])
 async def sign_in(
     request: pytest.FixtureRequest, system: SystemUnderTest, fresh_stubs: Services
@@ -111,7 +102,7 @@ async def sign_in(
             yield lambda person_id: GrpcClient(channel, fresh_stubs, token(person_id))
     else:
         async with httpx.AsyncClient(base_url=system.http, trust_env=False) as http:
-            yield lambda person_id: ConnectClient(http, PATHS, token(person_id))
+            yield lambda person_id: ConnectClient(http, STUBS.paths, token(person_id))
 
 
 async def test_the_guide_step_by_step(sign_in: Enter) -> None:

@@ -20,9 +20,7 @@ import grpc
 import httpx
 import pytest
 
-from paperplane.friendship.v1 import friendship_pb2, friendship_pb2_grpc
-from paperplane.messaging.v1 import messaging_pb2, messaging_pb2_grpc
-from tests.support.clients import ConnectClient, GrpcClient, Refused, Services, fresh_id, watching
+from tests.support.clients import STUBS, ConnectClient, GrpcClient, Refused, fresh_id, watching
 from tests.support.system import (
     MODULES,
     PATIENCE_SECONDS,
@@ -33,10 +31,6 @@ from tests.support.system import (
     wait_for,
 )
 
-STUBS = Services(
-    (friendship_pb2, friendship_pb2_grpc),
-    (messaging_pb2, messaging_pb2_grpc),
-)
 STOP_SECONDS = 5.0
 BACK_SECONDS = 5.0
 """Within a second is what is promised of a machine with nothing else to do."""

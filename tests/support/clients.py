@@ -22,6 +22,9 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from paperplane.friendship.v1 import friendship_pb2, friendship_pb2_grpc
+from paperplane.messaging.v1 import messaging_pb2, messaging_pb2_grpc
+
 PATIENCE_SECONDS = 30.0
 """How long an answer or an event may take on a busy machine."""
 _END_OF_STREAM = 0b10
@@ -98,6 +101,10 @@ class Services:
         """Return a method's callable and its request."""
         stub, kind = self._stubs[method]
         return getattr(stub(channel), method), json_format.ParseDict(request, kind())
+
+
+STUBS = Services((friendship_pb2, friendship_pb2_grpc), (messaging_pb2, messaging_pb2_grpc))
+"""The committed stubs."""
 
 
 class GrpcClient:
