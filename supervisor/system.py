@@ -17,8 +17,8 @@ from chassis.database.migrate import migrate
 from chassis.process import StartError
 from chassis.settings import PREFIX, load_settings
 from gateway.settings import GatewaySettings
-from services.friendship.wiring import MIGRATIONS as FRIENDSHIP_MIGRATIONS
-from services.messaging.wiring import MIGRATIONS as MESSAGING_MIGRATIONS
+from services.friendship.migrations import MIGRATIONS as FRIENDSHIP_MIGRATIONS
+from services.messaging.migrations import MIGRATIONS as MESSAGING_MIGRATIONS
 from supervisor.keeping import KeptProcess, Program
 from supervisor.settings import process_environment
 

@@ -9,8 +9,9 @@ from chassis.database.migrate import migrate
 from chassis.process import run_process
 from chassis.settings import load_or_exit
 from chassis.telemetry import configure_logging
+from services.friendship.migrations import MIGRATIONS
 from services.friendship.settings import FriendshipSettings
-from services.friendship.wiring import MIGRATIONS, running
+from services.friendship.wiring import running
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chassis.client import open_channel
@@ -30,6 +29,7 @@ from services.friendship.commands import Change, Limits
 from services.friendship.delivery import Delivery, GrpcChannelKeeper
 from services.friendship.errors import ERRORS
 from services.friendship.friendships import Friendships
+from services.friendship.migrations import MIGRATIONS
 from services.friendship.people import People
 from services.friendship.schema import inbox, secrets
 from services.friendship.servicers import (
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from services.friendship.settings import FriendshipSettings
     from services.friendship.store import Write
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 SERVICES = [
     friendship_pb2.DESCRIPTOR.services_by_name["PeopleService"],
     friendship_pb2.DESCRIPTOR.services_by_name["FriendshipService"],

@@ -9,8 +9,9 @@ from chassis.database.migrate import migrate
 from chassis.process import run_process
 from chassis.settings import load_or_exit
 from chassis.telemetry import configure_logging
+from services.messaging.migrations import MIGRATIONS
 from services.messaging.settings import MessagingSettings
-from services.messaging.wiring import MIGRATIONS, running
+from services.messaging.wiring import running
 
 
 def main() -> None:

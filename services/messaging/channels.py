@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chassis.inbox import Entry
 from services.messaging import store
-from services.messaging.domain import Channel, ChannelNotFound, Grant, Message, Pair
+from services.messaging.domain import Channel, ChannelNotFound, Grant, Message, Pair, Reading
 from services.messaging.schema import inbox
 from services.messaging.sending import Committed, Write
 
@@ -148,4 +148,5 @@ def read_up_to(channel: Channel, person_id: str, seq: int, unread: int) -> Chann
     """Return the channel after a person has read up to a message; a closed one tells nobody."""
     reading = channel.reading(person_id)
     told = seq if channel.open else reading.told_seq
-    return channel.with_reading(person_id, replace(reading, seq=seq, told_seq=told, unread=unread))
+    read = Reading(max(seq, reading.seq), told, unread)
+    return channel.with_reading(person_id, read)

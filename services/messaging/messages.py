@@ -186,8 +186,11 @@ class Messages:
             if seq > channel.last_seq:
                 raise MessageNotFound
             rings: dict[str, int] = {}
-            if seq > channel.reading(person_id).seq:
-                unread = store.count_unread(connection, channel_id, person_id, seq)
+            reading = channel.reading(person_id)
+            # A mark that was made while the channel was closed can be told once it is open again.
+            if seq > (reading.told_seq if channel.open else reading.seq):
+                read_seq = max(seq, reading.seq)
+                unread = store.count_unread(connection, channel_id, person_id, read_seq)
                 channel = read_up_to(channel, person_id, seq, unread)
                 store.update_channel(connection, channel)
                 if channel.open:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chassis.client import open_channel
@@ -33,6 +32,7 @@ from services.messaging.channels import Channels
 from services.messaging.errors import ERRORS
 from services.messaging.friend_gate import GrpcFriendGate
 from services.messaging.messages import Messages
+from services.messaging.migrations import MIGRATIONS
 from services.messaging.schema import inbox, secrets
 from services.messaging.sending import Committed, decide
 from services.messaging.servicers import (
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from chassis.database.group_commit import Decide
     from services.messaging.settings import MessagingSettings
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 SERVICES = [
     messaging_pb2.DESCRIPTOR.services_by_name["MessagingService"],
     lifecycle_pb2.DESCRIPTOR.services_by_name["ChannelLifecycleService"],

@@ -53,7 +53,7 @@ LATEST = st.integers(0, 4)
 """Which of several, counted from the latest."""
 
 
-MOVES = {
+MOVES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "ask": {"two": TWO_PEOPLE, "note": NOTES},
     "befriend_or_part": {"two": TWO_PEOPLE},
     "answer": {"which": LATEST, "how": st.sampled_from(["accept", "ignore", "ignore", "cancel"])},
@@ -83,6 +83,9 @@ MOVES = {
 }
 OFTEN = ("ask", "answer", "answer", "befriend_or_part", "send", "send", "mark_read")
 """Moves to make twice as often as others, or three times."""
+A_MOVE = st.one_of(
+    [st.tuples(st.just(name), st.fixed_dictionaries(MOVES[name])) for name in (*MOVES, *OFTEN)]
+)
 
 
 @dataclass
@@ -169,12 +172,7 @@ class People(RuleBasedStateMachine):
             changes[0].add(changes[1])
         return answer
 
-    @rule(
-        move=st.one_of(
-            st.tuples(st.just(name), st.fixed_dictionaries(MOVES[name]))
-            for name in (*MOVES, *OFTEN)
-        )
-    )
+    @rule(move=A_MOVE)
     def make(self, move: tuple[str, dict[str, Any]]) -> None:
         """Make a move. One rule for all: of many, hypothesis would leave half out of each example."""
         name, arguments = move

@@ -22,8 +22,9 @@ from chassis.errors import STATUS_DETAILS_KEY
 from paperplane.friendship.v1 import authorization_pb2_grpc, friendship_pb2_grpc
 from paperplane.friendship.v1 import friendship_pb2 as pb
 from paperplane.messaging.v1 import lifecycle_pb2, lifecycle_pb2_grpc
+from services.friendship.migrations import MIGRATIONS
 from services.friendship.settings import FriendshipSettings
-from services.friendship.wiring import MIGRATIONS, running
+from services.friendship.wiring import running
 
 T = TypeVar("T")
 PATIENCE = 10.0

@@ -26,8 +26,9 @@ from paperplane.messaging.v1 import (
     messaging_pb2_grpc,
 )
 from paperplane.messaging.v1 import messaging_pb2 as pb
+from services.messaging.migrations import MIGRATIONS
 from services.messaging.settings import MessagingSettings
-from services.messaging.wiring import MIGRATIONS, running
+from services.messaging.wiring import running
 
 T = TypeVar("T")
 PATIENCE = 20.0

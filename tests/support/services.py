@@ -19,8 +19,10 @@ from chassis.database.migrate import migrate
 from paperplane.friendship.v1 import friendship_pb2 as fpb
 from paperplane.messaging.v1 import intake_pb2_grpc, messaging_pb2_grpc
 from paperplane.messaging.v1 import messaging_pb2 as pb
+from services.friendship import migrations as friendship_migrations
 from services.friendship import wiring as friendship_wiring
 from services.friendship.settings import FriendshipSettings
+from services.messaging import migrations as messaging_migrations
 from services.messaging import wiring as messaging_wiring
 from services.messaging.sending import decide
 from services.messaging.settings import MessagingSettings
@@ -274,8 +276,8 @@ async def both_services(
             **(messaging or {}),
         }
     )
-    await asyncio.to_thread(migrate, friendship_settings.database, friendship_wiring.MIGRATIONS)
-    await asyncio.to_thread(migrate, messaging_settings.database, messaging_wiring.MIGRATIONS)
+    await asyncio.to_thread(migrate, friendship_settings.database, friendship_migrations.MIGRATIONS)
+    await asyncio.to_thread(migrate, messaging_settings.database, messaging_migrations.MIGRATIONS)
     try:
         async with AsyncExitStack() as opened:
             for relay in (services.delivery, services.authorization):

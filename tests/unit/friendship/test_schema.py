@@ -15,11 +15,11 @@ from sqlalchemy.exc import IntegrityError
 from chassis.database.engine import open_engine
 from chassis.database.migrate import migrate
 from services.friendship.domain import Box, Pair, PairRecord, Person
+from services.friendship.migrations import MIGRATIONS
 from services.friendship.schema import friend_requests, metadata, pairs, people
 from services.friendship.store import pairs as pair_store
 from services.friendship.store import people as people_store
 from services.friendship.store import requests as request_store
-from services.friendship.wiring import MIGRATIONS
 from tests.support.statements import plans, recorded
 
 

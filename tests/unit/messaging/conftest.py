@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from chassis.database.engine import open_engine
 from chassis.database.migrate import migrate
-from services.messaging.wiring import MIGRATIONS
+from services.messaging.migrations import MIGRATIONS
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,9 @@ from chassis.database.migrate import SchemaMismatch, check_schema, migrate
 from chassis.inbox import Entry
 from services.messaging import store
 from services.messaging.domain import Channel, Message, Pair
+from services.messaging.migrations import MIGRATIONS
 from services.messaging.schema import inbox, messages, metadata
 from services.messaging.sending import Send, SendSet
-from services.messaging.wiring import MIGRATIONS
 from tests.support.statements import plans, recorded
 
 PAIR = Pair("ann", "bob")

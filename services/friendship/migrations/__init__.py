@@ -1,0 +1,7 @@
+"""The revisions of the friendship service's schema, and which is the newest."""
+
+from pathlib import Path
+
+from chassis.database.migrate import Revisions
+
+MIGRATIONS = Revisions(Path(__file__).parent, head="0001")
