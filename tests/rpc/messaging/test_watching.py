@@ -150,6 +150,7 @@ async def test_foreign_and_forged_cursors_are_refused(
 ) -> None:
     ann, bob, channel_id = friends
     await ann.send(channel_id, "1")
+    await ann.send(channel_id, "2")
     cursor = (await bob.channels()).cursor
     token = (await bob.page(channel_id, page_size=1, after_seq=0)).next_page_token
     assert token
