@@ -13,13 +13,13 @@ from pathlib import Path
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
-from google.rpc import error_details_pb2, status_pb2
 
 from chassis.clock import system_clock
 from paperplane.intake.v1 import intake_pb2
 from paperplane.messaging.v1 import messaging_pb2 as pb
 from paperplane.messaging.v1.intake_pb2 import SendMessagesRequest, SendMessagesResponse
 from tests.support.friendship import PATIENCE, read_refusal
+from tests.support.refusals import read_status
 from tests.support.services import Member, Services
 
 CALLS_PER_FRAME = 4
@@ -63,6 +63,8 @@ class Traffic:
     """What two people do in their channel, and what came of it.
 
     Attributes:
+        people: the two.
+        channel_id: their channel, whose first two messages are of the one and of the other.
         closed: the number of the closing that has returned, while nothing may pass; else None.
         passed: what was answered OK since the channel last opened, by kind.
         refused: what was begun after the closing had returned and was refused, by kind.
@@ -105,9 +107,9 @@ class Traffic:
             await self._attempt("send", person.send(self.channel_id, "a message", client_id))
 
     async def _edit(self, person: Member) -> None:
-        own = await person.send(self.channel_id, "to be edited")
+        own_seq = 1 + self.people.index(person)
         while True:
-            await self._attempt("edit", person.edit(self.channel_id, own.seq, "edited"))
+            await self._attempt("edit", person.edit(self.channel_id, own_seq, "edited"))
 
     async def _read(self, person: Member) -> None:
         while True:
@@ -175,16 +177,7 @@ class Traffic:
 
 
 def _reason(answer: intake_pb2.Answer) -> str:
-    if answer.WhichOneof("outcome") == "response":
-        return ""
-    return reason_in(answer.status)
-
-
-def reason_in(status: status_pb2.Status) -> str:
-    """Return the reason that a status gives."""
-    info = error_details_pb2.ErrorInfo()
-    assert any(detail.Unpack(info) for detail in status.details)
-    return info.reason
+    return "" if answer.HasField("response") else read_status(answer.status).reason
 
 
 @dataclass(frozen=True)
@@ -214,7 +207,8 @@ async def play(services: Services, rounds: int) -> Played:
     ann, bob = await services.pair()
     await ann.befriend(bob)
     channel_id = (await ann.channel_with(bob)).channel_id
-    await ann.send(channel_id, "something to read")
+    for person in (ann, bob):
+        await person.send(channel_id, "to be edited")
     traffic = Traffic((ann, bob), channel_id)
     passed, refused = Counter[str](), Counter[str]()
     closed_times: list[tuple[int, int]] = []

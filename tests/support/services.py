@@ -149,13 +149,17 @@ class Relay(grpc.GenericRpcHandler):
     def service(self, handler_call_details: Any) -> Any:
         """Take any unary method."""
         method: str = handler_call_details.method
+        # The stubs know neither of the two for methods of bytes.
+        target: Any = self._target
+        make_handler: Any = grpc.unary_unary_rpc_method_handler
 
         async def forward(request: bytes, context: Any) -> bytes:
             self.called.set()
             await self.may_arrive.wait()
-            call: Any = self._target.unary_unary(method)
             try:
-                answer: bytes = await call(request, timeout=context.time_remaining())
+                answer: bytes = await target.unary_unary(method)(
+                    request, timeout=context.time_remaining()
+                )
             except grpc.aio.AioRpcError as error:
                 await context.abort(error.code(), error.details(), error.trailing_metadata())
                 raise
@@ -163,7 +167,7 @@ class Relay(grpc.GenericRpcHandler):
             await self.may_return.wait()
             return answer
 
-        return grpc.unary_unary_rpc_method_handler(forward)
+        return make_handler(forward)
 
     async def connect(self) -> None:
         """Be there."""
@@ -194,6 +198,7 @@ class Services:
         messages: the messaging service's database file.
         delivery: the way from friendship to messaging.
         authorization: the way from messaging to friendship.
+        opened: the connections of those who call, which end with the services.
     """
 
     friendship: str
@@ -201,13 +206,13 @@ class Services:
     messages: Path
     delivery: Relay
     authorization: Relay
-    _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
+    opened: AsyncExitStack = field(default_factory=AsyncExitStack)
     _numbers: Any = field(default_factory=count)
 
     async def connections(self) -> tuple[grpc.aio.Channel, grpc.aio.Channel]:
         """Open a connection to each of the two."""
-        friendship = await self._opened.enter_async_context(open_channel(self.friendship))
-        messaging = await self._opened.enter_async_context(open_channel(self.messaging))
+        friendship = await self.opened.enter_async_context(open_channel(self.friendship))
+        messaging = await self.opened.enter_async_context(open_channel(self.messaging))
         return friendship, messaging
 
     def new_ids(self, names: str) -> list[str]:
@@ -288,7 +293,7 @@ async def both_services(
                 messaging_wiring.running(messaging_settings, decide=decide)
             )
             await opened.enter_async_context(friendship_wiring.running(friendship_settings))
-            await opened.enter_async_context(services._opened)
+            await opened.enter_async_context(services.opened)
             yield services
     finally:
         shutil.rmtree(folder)
