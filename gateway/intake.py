@@ -26,6 +26,8 @@ _MAX_BYTES = 1024 * 1024
 _MAX_TRIES = 3
 _FRAME_WAIT_SECONDS = 0.01
 """How long a frame may hold up the next one: a slow call must not hold up others for long."""
+_GATHERING_SECONDS = 0.005
+"""How long a frame waits for as many calls as the one before it carried."""
 _PATIENCE_SECONDS = 5.0
 """How long a call waits for a service that can't be reached."""
 _LOOK_SECONDS = 0.2
@@ -39,14 +41,17 @@ class _Item:
     arrived: float
     answer: asyncio.Future[bytes]
     tries: int = 0
+    tag: int = 0
 
 
 class IntakeForwarder:
     """Carries the calls of one method to its intake, in frames on one stream.
 
     What arrives while a frame is in flight leaves in the next; a call that finds nothing in flight
-    leaves at once. When the stream breaks, calls that are safe to repeat go out again on the next
-    stream; the others end with `OutcomeUnknown`.
+    leaves at once. Callers who come one after the other, as soon as they are answered, are given a
+    moment to come together: a frame costs both ends as much as several calls. When the stream
+    breaks, calls that are safe to repeat go out again on the next stream; the others end with
+    `OutcomeUnknown`.
 
     Arguments:
         channel: leads to the service.
@@ -69,6 +74,7 @@ class IntakeForwarder:
         self._written: dict[int, _Item] = {}
         self._cancelled: list[int] = []
         self._next_tag = 0
+        self._enough = 1
         self._work = asyncio.Event()
         self._answered = asyncio.Event()
         self._task = asyncio.create_task(self._run())
@@ -92,9 +98,17 @@ class IntakeForwarder:
         """
         now = time.monotonic()
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Item(request, call, now + timeout, now, answer))
-        self._work.set()
-        return await answer
+        item = _Item(request, call, now + timeout, now, answer)
+        self._waiting.append(item)
+        if len(self._waiting) >= self._enough:
+            self._work.set()
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            if self._written.pop(item.tag, None) is not None:
+                self._cancelled.append(item.tag)
+                self._work.set()
+            raise
 
     async def close(self) -> None:
         """End the stream and all calls on it."""
@@ -156,15 +170,20 @@ class IntakeForwarder:
                 self._answered.clear()
                 await stream.write(frame)
                 if self._written:
-                    await self._all_answered()
+                    # Unless some call is slow: then the next ones pass.
+                    await _happens_within(_FRAME_WAIT_SECONDS, self._answered)
+                await self._gather(len(frame.frame.calls))
 
-    async def _all_answered(self) -> None:
-        try:
-            async with asyncio.timeout(_FRAME_WAIT_SECONDS):
-                await self._answered.wait()
-        except TimeoutError:
-            # Some call is slow: let the next ones pass.
+    async def _gather(self, answered: int) -> None:
+        # A lone caller waits for nobody.
+        if answered < 2 or len(self._waiting) >= answered:
             return
+        self._enough = answered
+        self._work.clear()
+        try:
+            await _happens_within(_GATHERING_SECONDS, self._work)
+        finally:
+            self._enough = 1
 
     def _next_frame(self) -> Any:
         request = self._request_class()
@@ -188,7 +207,7 @@ class IntakeForwarder:
         return request
 
     def _add(self, frame: Any, item: _Item, timeout: float) -> None:
-        self._next_tag = tag = self._next_tag + 1
+        self._next_tag = item.tag = tag = self._next_tag + 1
         item.tries += 1
         self._written[tag] = item
         call = item.call
@@ -201,13 +220,6 @@ class IntakeForwarder:
         )
         added.timeout.seconds = int(timeout)
         added.timeout.nanos = int(timeout % 1 * 1e9)
-        item.answer.add_done_callback(lambda answer: self._forget(tag, answer))
-
-    def _forget(self, tag: int, answer: asyncio.Future[bytes]) -> None:
-        # Only a caller who has gone leaves a tag behind.
-        if answer.cancelled() and self._written.pop(tag, None) is not None:
-            self._cancelled.append(tag)
-            self._work.set()
 
     async def _read_answers(self, stream: Any) -> None:
         async for response in stream:
@@ -253,3 +265,11 @@ class IntakeForwarder:
             else:
                 item.answer.set_exception(OutcomeUnknown() if item.tries else PeerUnavailable())
         self._waiting = kept
+
+
+async def _happens_within(seconds: float, event: asyncio.Event) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

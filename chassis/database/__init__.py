@@ -2,6 +2,6 @@
 
 from chassis.database.database import Database
 from chassis.database.group_commit import GroupCommit, apply_each
-from chassis.database.sets import ManyRows, RowsByKey
+from chassis.database.sets import CountUp, ManyRows, RowsByKey
 
-__all__ = ["Database", "GroupCommit", "ManyRows", "RowsByKey", "apply_each"]
+__all__ = ["CountUp", "Database", "GroupCommit", "ManyRows", "RowsByKey", "apply_each"]

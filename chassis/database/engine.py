@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -55,7 +56,8 @@ def _set_up_sqlite(engine: Engine, *, read_only: bool) -> None:
     def on_begin(connection: Connection) -> None:
         # A transaction that reads and then writes fails at once if another wrote in between, unless
         # it takes the write lock when it begins.
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     event.listen(engine, "connect", on_connect)
     event.listen(engine, "begin", on_begin)

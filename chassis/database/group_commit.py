@@ -73,6 +73,7 @@ class GroupCommit(Generic[Piece]):
         self._gathered: list[_Entry[Piece]] = []
         self._queue: queue.SimpleQueue[list[_Entry[Piece]] | None] = queue.SimpleQueue()
         self._closing = False
+        self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
@@ -132,6 +133,8 @@ class GroupCommit(Generic[Piece]):
                 part = batch[start : start + self._max_batch]
                 outcomes = self._carry_out(part)
                 self._loop.call_soon_threadsafe(self._resolve, part, outcomes)
+        if self._connection is not None:
+            self._connection.close()
 
     def _carry_out(self, batch: list[_Entry[Piece]]) -> list[Any]:
         now = time.monotonic()
@@ -153,19 +156,16 @@ class GroupCommit(Generic[Piece]):
     def _commit(self, pieces: list[Piece]) -> Sequence[Any]:
         begun = decided = False
         try:
-            # Closing the connection rolls back what was not committed.
-            with self._engine.connect() as connection:
-                transaction = connection.begin()
-                begun = True
-                outcomes = self._decide(connection, pieces)
-                decided = True
-                try:
-                    transaction.commit()
-                except BaseException:
-                    # It may still be in the transaction, and would be in the way of the next one.
-                    connection.invalidate()
-                    raise
+            # Kept from one transaction to the next: to check it out costs as much as ten statements.
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            transaction = self._connection.begin()
+            begun = True
+            outcomes = self._decide(self._connection, pieces)
+            decided = True
+            transaction.commit()
         except Exception as error:  # noqa: BLE001 - it is the outcome of the pieces
+            self._discard_connection()
             if decided:
                 _log.error("commit.failed", pieces=len(pieces), error=type(error).__name__)
                 return [OutcomeUnknown() for _ in pieces]
@@ -179,6 +179,13 @@ class GroupCommit(Generic[Piece]):
                 return [StorageUnavailable() for _ in pieces]
             return [error for _ in pieces]
         return outcomes
+
+    def _discard_connection(self) -> None:
+        # It may still be in the transaction, and would be in the way of the next one.
+        if self._connection is not None:
+            self._connection.invalidate()
+            self._connection.close()
+            self._connection = None
 
     def _resolve(self, batch: list[_Entry[Piece]], outcomes: list[Any]) -> None:
         for entry, outcome in zip(batch, outcomes, strict=True):

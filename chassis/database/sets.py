@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import namedtuple
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,9 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    true,
 )
+from sqlalchemy.dialects import sqlite
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, Connection
@@ -47,8 +49,15 @@ class RowsByKey:
         self, table: Table, *columns: Column[Any], lock_by: Column[Any] | None = None
     ) -> None:
         given = func.json_each(bindparam("keys", type_=Text)).table_valued("value")
+        # A key of one column is a bare value: nothing to take apart for each.
+        self._bare = len(columns) == 1
         matches = (
-            column == func.json_extract(given.c.value, literal_column(f"'$[{place}]'"))
+            column
+            == (
+                given.c.value
+                if self._bare
+                else func.json_extract(given.c.value, literal_column(f"'$[{place}]'"))
+            )
             for place, column in enumerate(columns)
         )
         query = select(table).select_from(given.join(table, and_(*matches)))
@@ -63,10 +72,43 @@ class RowsByKey:
         """Return the rows for distinct keys, each with a value for each column, by name and place."""
         if self._text is None:
             self._text = str(self.query.compile(dialect=connection.dialect))
-        given = json.dumps([list(key) for key in keys])
+        given = json.dumps([key[0] if self._bare else key for key in keys])
         with closing(connection.connection.cursor()) as cursor:
             cursor.execute(self._text, (given,))
-            return [self._row(*values) for values in cursor.fetchall()]
+            return [self._row._make(values) for values in cursor.fetchall()]
+
+
+class CountUp:
+    """Adds to counters, one for each key, and makes those that are missing: one statement for all.
+
+    Arguments:
+        table: where the counters are.
+        key: the column that tells them apart; the primary key.
+        counter: the column that counts.
+    """
+
+    def __init__(self, table: Table, key: Column[Any], counter: Column[Any]) -> None:
+        given = func.json_each(bindparam("counts", type_=Text)).table_valued("key", "value")
+        # SQLite takes the ON of an upsert for that of a join, unless a WHERE stands in between.
+        upsert = sqlite.insert(table).from_select(
+            [key, counter], select(given.c.key, given.c.value).where(true())
+        )
+        self._statement = upsert.on_conflict_do_update(
+            index_elements=[key], set_={counter: counter + upsert.excluded[counter.name]}
+        ).returning(key, counter)
+        self._text: str | None = None
+
+    def execute(self, connection: Connection, counts: Mapping[str, int]) -> dict[str, int]:
+        """Add to each counter, in the order of their keys; return what they are then.
+
+        Their rows stay locked until the transaction ends. Since everybody locks them in the same
+        order, two writers never wait for each other in a circle.
+        """
+        if self._text is None:
+            self._text = str(self._statement.compile(dialect=connection.dialect))
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute(self._text, (json.dumps(dict(sorted(counts.items()))),))
+            return dict(cursor.fetchall())
 
 
 class ManyRows:
@@ -77,23 +119,23 @@ class ManyRows:
 
     Arguments:
         statement: with a bound parameter of its own for every value.
-        parameters: the names that each row has.
+        parameters: the names of the values of a row, in their order.
     """
 
     def __init__(self, statement: Insert | Update, parameters: Sequence[str]) -> None:
         self._statement = statement
         self._parameters = list(parameters)
-        self._compiled: tuple[str, list[str]] | None = None
+        self._compiled: tuple[str, Callable[[Sequence[Any]], Any]] | None = None
 
-    def execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    def execute(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
         """Carry the statement out for each row; nothing for none."""
         if not rows:
             return
         if self._compiled is None:
             keys = self._parameters if isinstance(self._statement, Insert) else None
             compiled = self._statement.compile(dialect=connection.dialect, column_keys=keys)
-            self._compiled = str(compiled), list(compiled.positiontup or ())
-        text, order = self._compiled
-        pick = itemgetter(*order)
+            places = [self._parameters.index(name) for name in compiled.positiontup or ()]
+            self._compiled = str(compiled), itemgetter(*places)
+        text, in_order = self._compiled
         with closing(connection.connection.cursor()) as cursor:
-            cursor.executemany(text, [pick(row) for row in rows])
+            cursor.executemany(text, [in_order(row) for row in rows])

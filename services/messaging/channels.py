@@ -133,7 +133,7 @@ class Channels:
                     store.insert_channel(connection, after)
                 elif grant.epoch > before.epoch:
                     after = before.at_epoch(grant, now)
-                    store.update_channel(connection, after)
+                    store.update_channels(connection, [after])
                 else:
                     continue
                 if after.open != before.open:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from chassis.inbox import Entry
 from services.messaging import store
@@ -41,8 +41,7 @@ _MAX_PAIRS_KEPT = 200_000
 _MAX_ASKS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """What a person asks to be sent.
 
     Attributes:
@@ -129,10 +128,10 @@ class Messages:
                 passed = fence(channel, grant, now)
                 entries: list[Entry] = []
                 if passed != channel:
-                    store.update_channel(connection, passed)
+                    store.update_channels(connection, [passed])
                 if passed.open and not channel.open:
                     entries = _entries(passed, "channel_opened", 0, now)
-                edited = replace(message, text=text, edit_time=now)
+                edited = message._replace(text=text, edit_time=now)
                 store.update_message(connection, edited)
                 entries += _entries(passed, "message_edited", seq, now)
                 return Committed(edited, inbox.append(connection, entries))
@@ -159,13 +158,13 @@ class Messages:
             message = _own_message(connection, channel, sender_id, seq)
             if message.delete_time is not None:
                 return Committed(message)
-            deleted = replace(message, text="", digest=None, delete_time=now)
+            deleted = message._replace(text="", digest=None, delete_time=now)
             store.update_message(connection, deleted)
             friend_id = channel.pair.other(sender_id)
             reading = channel.reading(friend_id)
             if seq > reading.seq:
-                fewer = replace(reading, unread=reading.unread - 1)
-                store.update_channel(connection, channel.with_reading(friend_id, fewer))
+                fewer = reading._replace(unread=reading.unread - 1)
+                store.update_channels(connection, [channel.with_reading(friend_id, fewer)])
             entries = _entries(channel, "message_deleted", seq, now)
             return Committed(deleted, inbox.append(connection, entries))
 
@@ -192,7 +191,7 @@ class Messages:
                 read_seq = max(seq, reading.seq)
                 unread = store.count_unread(connection, channel_id, person_id, read_seq)
                 channel = read_up_to(channel, person_id, seq, unread)
-                store.update_channel(connection, channel)
+                store.update_channels(connection, [channel])
                 if channel.open:
                     entries = [
                         Entry(who, "read", channel_id, now, seq, person_id) for who in channel.pair

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, insert, update
-
-from chassis.database import ManyRows, apply_each
+from chassis.database import apply_each
 from chassis.inbox import Entry
 from chassis.refusals import Refusal
 from services.messaging.domain import (
@@ -22,8 +20,13 @@ from services.messaging.domain import (
     digest,
     fence,
 )
-from services.messaging.schema import channels, inbox, messages
-from services.messaging.store import find_channels, from_channel, from_message, known_messages
+from services.messaging.schema import inbox
+from services.messaging.store import (
+    find_channels,
+    insert_messages,
+    known_messages,
+    update_channels,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -42,8 +45,7 @@ class Committed:
     rings: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """One message to be sent.
 
     Attributes:
@@ -161,20 +163,9 @@ class SendSet:
             self._entries.append(Entry(person_id, kind, channel.channel_id, now, number))
 
     def _write(self) -> dict[str, int]:
-        _UPDATE_CHANNELS.execute(
-            self._connection, [from_channel(self._changed[id_]) for id_ in sorted(self._changed)]
-        )
-        _INSERT_MESSAGES.execute(self._connection, [from_message(m) for m in self._messages])
+        update_channels(self._connection, self._changed.values())
+        insert_messages(self._connection, self._messages)
         return inbox.append(self._connection, self._entries)
-
-
-_INSERT_MESSAGES = ManyRows(insert(messages), messages.c.keys())
-_UPDATE_CHANNELS = ManyRows(
-    update(channels)
-    .where(channels.c.channel_id == bindparam("channel_id"))
-    .values({c.name: bindparam(c.name) for c in channels.c if not c.primary_key}),
-    channels.c.keys(),
-)
 
 
 def _rings_of(pair: Pair, rings: dict[str, int]) -> dict[str, int]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, insert, select, tuple_, union_all, update
+from sqlalchemy import and_, bindparam, func, insert, select, tuple_, union_all, update
 
-from chassis.database import RowsByKey
+from chassis.database import ManyRows, RowsByKey
 from services.messaging.domain import Channel, Message, Pair, Reading
 from services.messaging.schema import channels, messages
 
@@ -22,12 +22,21 @@ _MESSAGES_BY_PLACE = RowsByKey(messages, messages.c.channel_id, messages.c.seq)
 _MESSAGES_BY_CLIENT_ID = RowsByKey(
     messages, messages.c.channel_id, messages.c.sender_id, messages.c.client_message_id
 )
+_INSERT_MESSAGES = ManyRows(insert(messages), messages.c.keys())
+# To write a pair back, though it never changes, would cost a change of each index it is in.
+_NEVER_CHANGE = {"channel_id", "low_id", "high_id"}
+_UPDATE_CHANNELS = ManyRows(
+    update(channels)
+    .where(channels.c.channel_id == bindparam("channel_id"))
+    .values({c.name: bindparam(c.name) for c in channels.c if c.name not in _NEVER_CHANGE}),
+    channels.c.keys(),
+)
 
 
 def to_channel(row: Row[Any]) -> Channel:
     """Read a channel from its row."""
     # By place, in the order of the schema: by name costs several times as much.
-    values: Any = tuple(row)
+    values: Any = row
     return Channel(
         values[0],
         Pair(values[1], values[2]),
@@ -41,44 +50,30 @@ def to_channel(row: Row[Any]) -> Channel:
     )
 
 
-def from_channel(channel: Channel) -> dict[str, Any]:
-    """Return the row of a channel."""
-    return {
-        "channel_id": channel.channel_id,
-        "low_id": channel.pair.low,
-        "high_id": channel.pair.high,
-        "open": channel.open,
-        "epoch": channel.epoch,
-        "last_seq": channel.last_seq,
-        "low_read_seq": channel.low.seq,
-        "low_told_seq": channel.low.told_seq,
-        "low_unread": channel.low.unread,
-        "high_read_seq": channel.high.seq,
-        "high_told_seq": channel.high.told_seq,
-        "high_unread": channel.high.unread,
-        "create_time": channel.create_time,
-        "active_time": channel.active_time,
-    }
+def _channel_row(channel: Channel) -> tuple[Any, ...]:
+    """Return the row of a channel, its values in the order of the columns."""
+    pair, low, high = channel.pair, channel.low, channel.high
+    return (
+        channel.channel_id,
+        pair.low,
+        pair.high,
+        channel.open,
+        channel.epoch,
+        channel.last_seq,
+        low.seq,
+        low.told_seq,
+        low.unread,
+        high.seq,
+        high.told_seq,
+        high.unread,
+        channel.create_time,
+        channel.active_time,
+    )
 
 
 def to_message(row: Row[Any]) -> Message:
     """Read a message from its row, whose columns are in the order of its attributes."""
-    return Message(*tuple(row))
-
-
-def from_message(message: Message) -> dict[str, Any]:
-    """Return the row of a message."""
-    return {
-        "channel_id": message.channel_id,
-        "seq": message.seq,
-        "sender_id": message.sender_id,
-        "client_message_id": message.client_message_id,
-        "digest": message.digest,
-        "text": message.text,
-        "create_time": message.create_time,
-        "edit_time": message.edit_time,
-        "delete_time": message.delete_time,
-    }
+    return Message._make(row)
 
 
 def find_channel(connection: Connection, channel_id: str) -> Channel | None:
@@ -105,16 +100,13 @@ def find_channels_of_pairs(connection: Connection, pairs: Iterable[Pair]) -> dic
 
 def insert_channel(connection: Connection, channel: Channel) -> None:
     """Add a channel."""
-    connection.execute(insert(channels), from_channel(channel))
+    values = zip(channels.c.keys(), _channel_row(channel), strict=True)
+    connection.execute(insert(channels), dict(values))
 
 
-def update_channel(connection: Connection, channel: Channel) -> None:
-    """Write back a channel whose row is locked."""
-    connection.execute(
-        update(channels)
-        .where(channels.c.channel_id == channel.channel_id)
-        .values(from_channel(channel))
-    )
+def update_channels(connection: Connection, changed: Iterable[Channel]) -> None:
+    """Write back channels whose rows are locked."""
+    _UPDATE_CHANNELS.execute(connection, [_channel_row(channel) for channel in changed])
 
 
 def list_channels(
@@ -162,6 +154,11 @@ def list_messages(
     else:
         query = query.where(seq < start).order_by(seq.desc())
     return [to_message(row) for row in connection.execute(query.limit(limit))]
+
+
+def insert_messages(connection: Connection, added: Iterable[Message]) -> None:
+    """Add messages."""
+    _INSERT_MESSAGES.execute(connection, list(added))
 
 
 def update_message(connection: Connection, message: Message) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -86,7 +85,7 @@ class FlagFence:
                 raise StaleGrant
             if not grant.open:
                 raise ChannelClosed
-            return replace(channel, open=True)
+            return channel._replace(open=True)
 
         return fence
 

@@ -236,25 +236,31 @@ async def test_commit_that_fails_leaves_every_outcome_unknown_and_is_not_repeate
 
 
 async def test_transaction_that_cannot_begin_is_tried_once_for_all_pieces(
-    writer: Writer, path: Path
+    writer: Writer, engine: Engine, path: Path
 ) -> None:
     """Each try waits for a lock as long as SQLite may: not once for every piece of the batch."""
     locker = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     tries: list[object] = []
+
+    def be_impatient(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA busy_timeout = 100")
 
     def lock(*_: object) -> None:
         if not tries:
             locker.execute("BEGIN IMMEDIATE")
         tries.append(object())
 
-    def impatient(connection: Connection) -> None:
-        connection.exec_driver_sql("PRAGMA busy_timeout = 100")
-        event.listen(connection.engine, "checkout", lock)
+    def fail(_: Connection) -> None:
+        raise LookupError
 
-    _ = await writer.hold(impatient)
+    event.listen(engine, "connect", be_impatient)
+    # Whoever fails leaves no connection behind: the pieces after it begin with a new one.
+    held = await writer.hold(fail)
+    event.listen(engine, "checkout", lock)
     pieces = [writer.group.submit(number) for number in range(1, 51)]
     writer.open.set()
     outcomes = await asyncio.gather(*pieces, return_exceptions=True)
+    assert isinstance(held.exception(), LookupError)
     locker.close()
 
     assert {type(outcome) for outcome in outcomes} == {StorageUnavailable}

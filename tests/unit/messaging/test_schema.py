@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +62,13 @@ def test_migrations_build_tables_that_lie_in_the_order_of_their_keys(
 @pytest.mark.parametrize(
     "wrong",
     [
-        replace(CHANNEL, pair=Pair("bob", "ann")),
-        replace(CHANNEL, pair=Pair("ann", "ann")),
-        replace(CHANNEL, create_time=None, active_time=None),
-        replace(CHANNEL, active_time=None),
-        replace(CHANNEL, open=False, create_time=None, active_time=None, last_seq=1),
-        CHANNEL.with_reading("ann", replace(CHANNEL.low, unread=-1)),
-        CHANNEL.with_reading("bob", replace(CHANNEL.high, unread=-1)),
+        CHANNEL._replace(pair=Pair("bob", "ann")),
+        CHANNEL._replace(pair=Pair("ann", "ann")),
+        CHANNEL._replace(create_time=None, active_time=None),
+        CHANNEL._replace(active_time=None),
+        CHANNEL._replace(open=False, create_time=None, active_time=None, last_seq=1),
+        CHANNEL.with_reading("ann", CHANNEL.low._replace(unread=-1)),
+        CHANNEL.with_reading("bob", CHANNEL.high._replace(unread=-1)),
     ],
     ids=str,
 )
@@ -82,7 +81,7 @@ def test_channels_that_must_not_be_are_refused(connection: Connection, wrong: Ch
 def test_pair_has_one_channel(connection: Connection) -> None:
     store.insert_channel(connection, CHANNEL)
     with pytest.raises(IntegrityError), connection.begin_nested():
-        store.insert_channel(connection, replace(CHANNEL, channel_id="another"))
+        store.insert_channel(connection, CHANNEL._replace(channel_id="another"))
 
 
 @pytest.mark.parametrize(
@@ -101,8 +100,8 @@ def test_messages_that_must_not_be_are_refused(
     connection: Connection, wrong: dict[str, Any]
 ) -> None:
     store.insert_channel(connection, CHANNEL)
-    connection.execute(insert(messages), store.from_message(MESSAGE))
-    row = store.from_message(MESSAGE)
+    connection.execute(insert(messages), MESSAGE._asdict())
+    row = MESSAGE._asdict()
     with pytest.raises(IntegrityError), connection.begin_nested():
         connection.execute(insert(messages), {**row, **wrong})
     connection.execute(insert(messages), {**row, "seq": 2, "client_message_id": None})
@@ -113,12 +112,13 @@ def test_rows_come_back_as_they_went(connection: Connection) -> None:
     channels = [
         CHANNEL,
         Channel("never", Pair("ann", "eve"), False, 2),
-        replace(
-            CHANNEL.with_reading("bob", replace(CHANNEL.high, seq=3, told_seq=2, unread=1)),
+        CHANNEL.with_reading("bob", CHANNEL.high._replace(seq=3, told_seq=2, unread=1))
+        ._replace(
             channel_id="cd",
             pair=Pair("cat", "dog"),
             open=False,
-        ).with_reading("cat", replace(CHANNEL.low, seq=9)),
+        )
+        .with_reading("cat", CHANNEL.low._replace(seq=9)),
     ]
     for each in channels:
         store.insert_channel(connection, each)
@@ -131,7 +131,7 @@ def test_rows_come_back_as_they_went(connection: Connection) -> None:
     found = store.find_channel(connection, "ab")
     assert found is not None
     assert isinstance(found.open, bool)
-    connection.execute(insert(messages), store.from_message(MESSAGE))
+    connection.execute(insert(messages), MESSAGE._asdict())
     assert store.find_messages(connection, [("ab", 1), ("ab", 2)]) == {("ab", 1): MESSAGE}
     assert store.known_messages(connection, [("ab", "ann", "c"), ("ab", "bob", "c")]) == {
         ("ab", "ann", "c"): MESSAGE
@@ -143,7 +143,7 @@ def test_keys_are_compared_as_they_are(connection: Connection) -> None:
     odd = ["1", "1.0", "null", '"', "\\", "a'b", "é", "🙂", "[0]", "true", " 1"]
     for name in odd:
         channel_id, pair = f"c{name}", Pair.of("0", name)
-        store.insert_channel(connection, replace(CHANNEL, channel_id=channel_id, pair=pair))
+        store.insert_channel(connection, CHANNEL._replace(channel_id=channel_id, pair=pair))
         assert set(store.find_channels(connection, [channel_id])) == {channel_id}
         assert set(store.find_channels_of_pairs(connection, [pair])) == {pair}
     assert store.find_channels(connection, ["c1.00", "C1"]) == {}
@@ -153,7 +153,7 @@ def test_no_statement_scans_a_table(connection: Connection) -> None:
     """Each look-up begins in an index where its answer does."""
     with recorded(connection) as statements:
         store.insert_channel(connection, CHANNEL)
-        store.update_channel(connection, CHANNEL)
+        store.update_channels(connection, [CHANNEL])
         store.find_channel(connection, "ab")
         store.find_channels(connection, ["ab", "cd"])
         store.find_channels_of_pairs(connection, [PAIR])
