@@ -13,7 +13,7 @@ import os
 import statistics
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -70,10 +70,11 @@ async def measure(load: Load, pids: list[int], processes: int) -> Round:
         )
         for _ in range(min(processes, load.callers))
     ]
-    one = json.dumps({**asdict(load), "callers": share}).encode() + b"\n"
-    for client in clients:
+    for number, client in enumerate(clients):
+        senders = load.senders[number * share : (number + 1) * share]
+        one = replace(load, callers=share, prepared=load.prepared // len(clients), senders=senders)
         assert client.stdin is not None
-        client.stdin.write(one)
+        client.stdin.write(json.dumps(asdict(one)).encode() + b"\n")
     for client in clients:
         assert client.stdout is not None
         assert await client.stdout.readline() == b"ready\n"
@@ -124,7 +125,7 @@ async def _bench(options: argparse.Namespace, system: Measured) -> bool:
         for number in range(options.rounds):
             for callers in options.callers:
                 processes = 1 if callers < 16 else options.clients
-                prepared = int(options.prepared * options.seconds / processes)
+                prepared = int(options.prepared * options.seconds)
                 for name in ("empty", "send"):
                     senders = system.senders if name == "send" else []
                     load = Load(
@@ -189,7 +190,7 @@ def _spread(values: list[float], digits: int) -> str:
 
 async def _main(options: argparse.Namespace) -> bool:
     with tempfile.TemporaryDirectory(prefix="pp-bench-") as folder:
-        async with running(Path(folder), options.pairs) as system:
+        async with running(Path(folder), max(options.callers)) as system:
             return await _bench(options, system)
 
 
@@ -199,7 +200,6 @@ def main() -> None:
     parser.add_argument("--callers", type=int, nargs="+", default=[1, 16, 64, 256])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
-    parser.add_argument("--pairs", type=int, default=256, help="of friends, each with a channel")
     parser.add_argument("--clients", type=int, default=2, help="client processes")
     parser.add_argument(
         "--prepared", type=int, default=12_000, help="requests to serialize for each second"

@@ -11,6 +11,7 @@ import json
 import sys
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -31,8 +32,9 @@ class Load:
         target: the server's address.
         callers: how many calls are under way at a time.
         seconds: for how long new calls begin.
-        prepared: how many requests are serialized beforehand.
-        senders: token and channel id of each sender; none makes empty calls.
+        prepared: how many requests are serialized beforehand, for all callers together.
+        senders: token and channel id of each caller: a person who writes in one conversation, each
+            message when the one before is answered. None makes empty calls.
     """
 
     target: str
@@ -60,22 +62,25 @@ class Report:
 Prepared = tuple[bytes, tuple[tuple[str, str], ...]]
 
 
-def _prepare(load: Load) -> list[Prepared]:
+def _prepare(load: Load, caller: int) -> list[Prepared]:
+    count = load.prepared // load.callers
     if not load.senders:
-        return [(b"", ())] * load.prepared
-    headers = [(("authorization", f"Bearer {token}"),) for token, _ in load.senders]
-    prepared: list[Prepared] = []
-    for number in range(load.prepared):
-        sender = number % len(load.senders)
-        request = pb.SendMessageRequest(
-            channel_id=load.senders[sender][1], client_message_id=str(uuid.uuid4()), text=TEXT
+        return [(b"", ())] * count
+    token, channel_id = load.senders[caller]
+    metadata = (("authorization", f"Bearer {token}"),)
+    return [
+        (
+            pb.SendMessageRequest(
+                channel_id=channel_id, client_message_id=str(uuid.uuid4()), text=TEXT
+            ).SerializeToString(),
+            metadata,
         )
-        prepared.append((request.SerializeToString(), headers[sender]))
-    return prepared
+        for _ in range(count)
+    ]
 
 
 async def _run(load: Load) -> Report:
-    requests = iter(_prepare(load))
+    prepared = [_prepare(load, caller) for caller in range(load.callers)]
     latencies: list[float] = []
     failures: dict[str, int] = {}
     async with grpc.aio.insecure_channel(load.target) as opened:
@@ -87,7 +92,7 @@ async def _run(load: Load) -> Report:
         began = time.perf_counter()
         end = began + load.seconds
 
-        async def caller() -> None:
+        async def call(requests: Iterator[Prepared]) -> None:
             while (start := time.perf_counter()) < end:
                 request, metadata = next(requests)
                 try:
@@ -98,7 +103,7 @@ async def _run(load: Load) -> Report:
                 else:
                     latencies.append(time.perf_counter() - start)
 
-        await asyncio.gather(*(caller() for _ in range(load.callers)))
+        await asyncio.gather(*(call(iter(requests)) for requests in prepared))
         return Report(time.perf_counter() - began, latencies, failures)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -40,6 +41,8 @@ class Database(Generic[Piece]):
         self._write_engine = open_engine(url, read_only=False, pool_size=1)
         self._read_engine = open_engine(url, read_only=True, pool_size=readers)
         self._pool = ThreadPoolExecutor(readers, thread_name_prefix="reader")
+        self._of_thread = threading.local()
+        self._read_connections: list[Connection] = []
         self._writer = GroupCommit(self._write_engine, decide, announce)
 
     def write(self, piece: Piece, deadline: float | None = None) -> asyncio.Future[Any]:
@@ -56,16 +59,28 @@ class Database(Generic[Piece]):
 
     def _read(self, query: Callable[[Connection], Result]) -> Result:
         try:
-            with self._read_engine.connect() as connection, connection.begin():
+            connection = self._read_connection()
+            with connection.begin():
                 return query(connection)
         except Exception as error:
             if is_operational(self._read_engine, error):
                 raise StorageUnavailable from error
             raise
 
+    def _read_connection(self) -> Connection:
+        # Kept by each thread: to check one out costs more than most queries do. One that was lost
+        # connects anew.
+        connection: Connection | None = getattr(self._of_thread, "connection", None)
+        if connection is None:
+            connection = self._of_thread.connection = self._read_engine.connect()
+            self._read_connections.append(connection)
+        return connection
+
     async def close(self) -> None:
         """Finish the writes that are queued and close all connections."""
         await self._writer.close()
         self._pool.shutdown()
+        for connection in self._read_connections:
+            connection.close()
         self._write_engine.dispose()
         self._read_engine.dispose()
