@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from chassis.calls import REQUEST_ID_KEY, TRACEPARENT_KEY, TRACESTATE_KEY, Call, new_request_id
 
@@ -23,18 +22,19 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a
 _TRACESTATE = re.compile(r"[ -~]{1,512}")
 
 
-@dataclass(frozen=True, slots=True)
-class Presented:
+class Presented(NamedTuple):
     """What a caller says in metadata or headers, as far as it is well-formed."""
 
     authorization: str
     request_id: str
+    """Theirs, or one of ours."""
+    own_request_id: bool
+    """Whether it is theirs."""
     traceparent: str
     tracestate: str
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """A call that may be forwarded."""
 
     call: Call
@@ -56,13 +56,14 @@ def read_presented(metadata: Iterable[tuple[str, str | bytes]]) -> Presented:
             traceparent = value
         elif key == TRACESTATE_KEY:
             tracestate = value
-    if not (request_id and _REQUEST_ID.fullmatch(request_id)):
+    own_request_id = bool(request_id and _REQUEST_ID.fullmatch(request_id))
+    if not own_request_id:
         request_id = new_request_id()
     if traceparent and not _TRACEPARENT.fullmatch(traceparent):
         traceparent = ""
     if tracestate and not (traceparent and _TRACESTATE.fullmatch(tracestate)):
         tracestate = ""
-    return Presented(authorization, request_id, traceparent, tracestate)
+    return Presented(authorization, request_id, own_request_id, traceparent, tracestate)
 
 
 class Admission:

@@ -26,6 +26,8 @@ _MAX_BYTES = 1024 * 1024
 _MAX_TRIES = 3
 _FRAME_WAIT_SECONDS = 0.01
 """How long a frame may hold up the next one: a slow call must not hold up others for long."""
+_GATHER_FROM = 16
+"""From how many calls on it pays to gather as many again; with fewer, both ends have time to spare."""
 _GATHERING_SECONDS = 0.005
 """How long a frame waits for as many calls as the one before it carried."""
 _PATIENCE_SECONDS = 5.0
@@ -48,10 +50,9 @@ class IntakeForwarder:
     """Carries the calls of one method to its intake, in frames on one stream.
 
     What arrives while a frame is in flight leaves in the next; a call that finds nothing in flight
-    leaves at once. Callers who come one after the other, as soon as they are answered, are given a
-    moment to come together: a frame costs both ends as much as several calls. When the stream
-    breaks, calls that are safe to repeat go out again on the next stream; the others end with
-    `OutcomeUnknown`.
+    leaves at once. Under load, many who were answered together are given a moment to come together
+    again: a frame costs both ends as much as several calls. When the stream breaks, calls that are
+    safe to repeat go out again on the next stream; the others end with `OutcomeUnknown`.
 
     Arguments:
         channel: leads to the service.
@@ -175,8 +176,7 @@ class IntakeForwarder:
                 await self._gather(len(frame.frame.calls))
 
     async def _gather(self, answered: int) -> None:
-        # A lone caller waits for nobody.
-        if answered < 2 or len(self._waiting) >= answered:
+        if answered < _GATHER_FROM or len(self._waiting) >= answered:
             return
         self._enough = answered
         self._work.clear()

@@ -65,7 +65,7 @@ async def test_malformed_trace_and_request_id_do_not_travel(gateway: GatewayUnde
     assert not {"traceparent", "tracestate"} & metadata.keys()
 
 
-async def test_the_request_id_comes_back(gateway: GatewayUnderTest) -> None:
+async def test_a_callers_request_id_comes_back(gateway: GatewayUnderTest) -> None:
     channel: Any = gateway.channel
     call = channel.unary_unary(CREATE_PERSON)(
         b"", metadata=(("authorization", gateway.authorization()), ("x-request-id", "my-id"))
@@ -73,6 +73,14 @@ async def test_the_request_id_comes_back(gateway: GatewayUnderTest) -> None:
     await call
 
     assert (await call.trailing_metadata())["x-request-id"] == "my-id"
+
+
+async def test_a_request_id_of_ours_comes_with_a_refusal(gateway: GatewayUnderTest) -> None:
+    channel: Any = gateway.channel
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await channel.unary_unary(CREATE_PERSON)(b"")
+
+    assert dict(refused.value.trailing_metadata() or ())["x-request-id"]
 
 
 async def test_remaining_time_travels_on(gateway: GatewayUnderTest) -> None:
