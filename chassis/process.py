@@ -53,7 +53,7 @@ def _relieve_collector() -> None:
     # it may also look less often than every few calls.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
+    gc.set_threshold(50_000, 50, 100)
 
 
 async def _run(main: Callable[[asyncio.Event], Awaitable[None]], parent_pipe: int | None) -> None:

@@ -28,7 +28,7 @@ _FRAME_WAIT_SECONDS = 0.01
 """How long a frame may hold up the next one: a slow call must not hold up others for long."""
 _GATHER_FROM = 16
 """From how many calls on it pays to gather as many again; with fewer, both ends have time to spare."""
-_GATHERING_SECONDS = 0.005
+_GATHERING_SECONDS = 0.01
 """How long a frame waits for as many calls as the one before it carried."""
 _PATIENCE_SECONDS = 5.0
 """How long a call waits for a service that can't be reached."""

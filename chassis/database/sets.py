@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,14 @@ from sqlalchemy.dialects import sqlite
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, Connection
+
+
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _driver_of(connection: Connection) -> Any:
+    """Return the driver's own connection beneath one of SQLAlchemy's."""
+    return connection.connection.driver_connection
 
 
 class RowsByKey:
@@ -72,10 +79,9 @@ class RowsByKey:
         """Return the rows for distinct keys, each with a value for each column, by name and place."""
         if self._text is None:
             self._text = str(self.query.compile(dialect=connection.dialect))
-        given = json.dumps([key[0] if self._bare else key for key in keys])
-        with closing(connection.connection.cursor()) as cursor:
-            cursor.execute(self._text, (given,))
-            return [self._row._make(values) for values in cursor.fetchall()]
+        given = _to_json([key[0] if self._bare else key for key in keys])
+        found = _driver_of(connection).execute(self._text, (given,))
+        return [self._row._make(values) for values in found.fetchall()]
 
 
 class CountUp:
@@ -106,9 +112,8 @@ class CountUp:
         """
         if self._text is None:
             self._text = str(self._statement.compile(dialect=connection.dialect))
-        with closing(connection.connection.cursor()) as cursor:
-            cursor.execute(self._text, (json.dumps(dict(sorted(counts.items()))),))
-            return dict(cursor.fetchall())
+        given = _to_json(dict(sorted(counts.items())))
+        return dict(_driver_of(connection).execute(self._text, (given,)).fetchall())
 
 
 class ManyRows:
@@ -137,5 +142,4 @@ class ManyRows:
             places = [self._parameters.index(name) for name in compiled.positiontup or ()]
             self._compiled = str(compiled), itemgetter(*places)
         text, in_order = self._compiled
-        with closing(connection.connection.cursor()) as cursor:
-            cursor.executemany(text, [in_order(row) for row in rows])
+        _driver_of(connection).executemany(text, [in_order(row) for row in rows])
