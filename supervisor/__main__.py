@@ -37,7 +37,8 @@ def main() -> None:
         except* SettingsError as errors:
             raise StartError(str(errors.exceptions[0])) from None
 
-    run_process(run, settings.parent_pipe)
+    # Python's own loop: the default one can't give the children a process group.
+    run_process(run, settings.parent_pipe, new_loop=asyncio.new_event_loop)
 
 
 async def _run(settings: RunSettings, stop: asyncio.Event) -> None:
