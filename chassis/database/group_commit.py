@@ -189,12 +189,16 @@ class GroupCommit(Generic[Piece]):
 
     def _resolve(self, batch: list[_Entry[Piece]], outcomes: list[Any]) -> None:
         for entry, outcome in zip(batch, outcomes, strict=True):
-            failed = isinstance(outcome, Exception)
-            if self._announce is not None and outcome is not None and not failed:
-                self._announce(outcome)
             if entry.future.done():
                 continue
-            if failed:
+            if isinstance(outcome, Exception):
                 entry.future.set_exception(outcome)
             else:
                 entry.future.set_result(outcome)
+        if self._announce is None:
+            return
+        # Last, so that a fault in it leaves nobody without an answer. Those who wait for one go on
+        # only when this is done.
+        for outcome in outcomes:
+            if outcome is not None and not isinstance(outcome, Exception):
+                self._announce(outcome)
