@@ -58,7 +58,6 @@ def cpu_seconds(pids: list[int]) -> float:
 
 async def measure(load: Load, pids: list[int], processes: int) -> Round:
     """Let client processes carry out a load together."""
-    share = max(1, load.callers // processes)
     clients = [
         await asyncio.create_subprocess_exec(
             sys.executable,
@@ -70,9 +69,12 @@ async def measure(load: Load, pids: list[int], processes: int) -> Round:
         )
         for _ in range(min(processes, load.callers))
     ]
-    for number, client in enumerate(clients):
-        senders = load.senders[number * share : (number + 1) * share]
-        one = replace(load, callers=share, prepared=load.prepared // len(clients), senders=senders)
+    rest = load
+    for number, client in enumerate(clients, 1):
+        share = rest.callers // (len(clients) - number + 1)
+        prepared = load.prepared * share // load.callers
+        one = replace(rest, callers=share, prepared=prepared, senders=rest.senders[:share])
+        rest = replace(rest, callers=rest.callers - share, senders=rest.senders[share:])
         assert client.stdin is not None
         client.stdin.write(json.dumps(asdict(one)).encode() + b"\n")
     for client in clients:

@@ -80,7 +80,7 @@ def _prepare(load: Load, caller: int) -> list[Prepared]:
 
 
 async def _run(load: Load) -> Report:
-    prepared = [_prepare(load, caller) for caller in range(load.callers)]
+    per_caller = [_prepare(load, caller) for caller in range(load.callers)]
     latencies: list[float] = []
     failures: dict[str, int] = {}
     async with grpc.aio.insecure_channel(load.target) as opened:
@@ -94,7 +94,11 @@ async def _run(load: Load) -> Report:
 
         async def call(requests: Iterator[Prepared]) -> None:
             while (start := time.perf_counter()) < end:
-                request, metadata = next(requests)
+                prepared = next(requests, None)
+                if prepared is None:
+                    failures["all prepared requests were sent"] = 1
+                    return
+                request, metadata = prepared
                 try:
                     await method(request, metadata=metadata, timeout=30)
                 except grpc.aio.AioRpcError as error:
@@ -103,7 +107,7 @@ async def _run(load: Load) -> Report:
                 else:
                     latencies.append(time.perf_counter() - start)
 
-        await asyncio.gather(*(call(iter(requests)) for requests in prepared))
+        await asyncio.gather(*(call(iter(requests)) for requests in per_caller))
         return Report(time.perf_counter() - began, latencies, failures)
 
 

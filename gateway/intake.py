@@ -50,9 +50,10 @@ class IntakeForwarder:
     """Carries the calls of one method to its intake, in frames on one stream.
 
     What arrives while a frame is in flight leaves in the next; a call that finds nothing in flight
-    leaves at once. Under load, many who were answered together are given a moment to come together
-    again: a frame costs both ends as much as several calls. When the stream breaks, calls that are
-    safe to repeat go out again on the next stream; the others end with `OutcomeUnknown`.
+    leaves at once. Only after a large frame has been answered does the next one give its callers a
+    moment to come together again: a frame costs both ends as much as several calls. When the stream
+    breaks, calls that are safe to repeat go out again on the next stream; the others end with
+    `OutcomeUnknown`.
 
     Arguments:
         channel: leads to the service.
@@ -110,6 +111,10 @@ class IntakeForwarder:
                 self._cancelled.append(item.tag)
                 self._work.set()
             raise
+        finally:
+            # A refusal's traceback leads to this frame: held from here, it would keep itself and the
+            # request alive until the collector comes.
+            del item, answer
 
     async def close(self) -> None:
         """End the stream and all calls on it."""
@@ -170,10 +175,9 @@ class IntakeForwarder:
                 frame = self._next_frame()
                 self._answered.clear()
                 await stream.write(frame)
-                if self._written:
-                    # Unless some call is slow: then the next ones pass.
-                    await _happens_within(_FRAME_WAIT_SECONDS, self._answered)
-                await self._gather(len(frame.frame.calls))
+                # Unless some call is slow: then the next ones pass.
+                if not self._written or await _happens_within(_FRAME_WAIT_SECONDS, self._answered):
+                    await self._gather(len(frame.frame.calls))
 
     async def _gather(self, answered: int) -> None:
         if answered < _GATHER_FROM or len(self._waiting) >= answered:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from chassis.database.engine import is_operational, open_engine
 from chassis.database.group_commit import GroupCommit
-from chassis.refusals import StorageUnavailable
+from chassis.refusals import Refusal, StorageUnavailable
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -42,7 +42,7 @@ class Database(Generic[Piece]):
         self._read_engine = open_engine(url, read_only=True, pool_size=readers)
         self._pool = ThreadPoolExecutor(readers, thread_name_prefix="reader")
         self._of_thread = threading.local()
-        self._read_connections: list[Connection] = []
+        self._read_connections: set[Connection] = set()
         self._writer = GroupCommit(self._write_engine, decide, announce)
 
     def write(self, piece: Piece, deadline: float | None = None) -> asyncio.Future[Any]:
@@ -59,22 +59,32 @@ class Database(Generic[Piece]):
 
     def _read(self, query: Callable[[Connection], Result]) -> Result:
         try:
-            connection = self._read_connection()
-            with connection.begin():
-                return query(connection)
+            with self._read_connection().begin() as transaction:
+                return query(transaction.connection)
+        except Refusal:
+            raise
         except Exception as error:
+            # Whatever it was: the next read begins with a connection that is not in question.
+            self._discard_read_connection()
             if is_operational(self._read_engine, error):
                 raise StorageUnavailable from error
             raise
 
     def _read_connection(self) -> Connection:
-        # Kept by each thread: to check one out costs more than most queries do. One that was lost
-        # connects anew.
+        # Kept by each thread: to check one out costs more than most queries do.
         connection: Connection | None = getattr(self._of_thread, "connection", None)
         if connection is None:
             connection = self._of_thread.connection = self._read_engine.connect()
-            self._read_connections.append(connection)
+            self._read_connections.add(connection)
         return connection
+
+    def _discard_read_connection(self) -> None:
+        connection: Connection | None = getattr(self._of_thread, "connection", None)
+        if connection is not None:
+            self._of_thread.connection = None
+            self._read_connections.discard(connection)
+            connection.invalidate()
+            connection.close()
 
     async def close(self) -> None:
         """Finish the writes that are queued and close all connections."""

@@ -197,8 +197,11 @@ class GroupCommit(Generic[Piece]):
                 entry.future.set_result(outcome)
         if self._announce is None:
             return
-        # Last, so that a fault in it leaves nobody without an answer. Those who wait for one go on
-        # only when this is done.
+        # Those who wait for an answer go on only when this is done.
         for outcome in outcomes:
-            if outcome is not None and not isinstance(outcome, Exception):
+            if outcome is None or isinstance(outcome, Exception):
+                continue
+            try:
                 self._announce(outcome)
+            except Exception:  # noqa: BLE001 - logged; the others are announced, and all is durable
+                _log.exception("announce.failed")

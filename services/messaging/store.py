@@ -1,4 +1,4 @@
-"""Reads and writes single rows of channels and messages; `sending` writes many."""
+"""Reads and writes rows of channels and messages."""
 
 from __future__ import annotations
 
