@@ -161,6 +161,7 @@ class _Chat:
             try:
                 return await work()
             except Unreachable:
+                # The screen says below that it waits, and it goes out again.
                 pass
             except Refused as error:
                 if error.code != _LATER:

@@ -70,6 +70,7 @@ class Watcher:
                         if lasting == 0:
                             break
             except TimeoutError:
+                # This break came in silence; the next watch goes on from the cursor.
                 pass
             finally:
                 call.cancel()

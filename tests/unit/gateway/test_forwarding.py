@@ -56,14 +56,15 @@ async def test_a_place_that_is_given_up_is_free_again() -> None:
 
 async def test_a_stream_is_ended_once_and_for_one_reason() -> None:
     streams = Streams(per_person="off")
-    ended: list[str] = []
+    ended: asyncio.Queue[str] = asyncio.Queue()
     with streams.opened("alice", time.time() - 1) as stream:
-        stream.cancel = lambda: ended.append("x")
-        await asyncio.sleep(0.001)
+        stream.cancel = lambda: ended.put_nowait("x")
+        async with asyncio.timeout(10):
+            await ended.get()
         streams.end_all()
 
     assert isinstance(stream.reason, TokenExpired)
-    assert ended == ["x"]
+    assert ended.empty()
 
 
 async def test_no_stream_begins_once_the_gateway_stops() -> None:
