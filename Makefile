@@ -7,10 +7,10 @@ FAST_TESTS := tests/unit tests/architecture tests/contract
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check prove bench demo proto lock fmt clean
+.PHONY: help run test check prove containers screenshots bench demo proto lock fmt clean
 
 help: ## say what can be done here
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.installed ## run the whole system, data in ./data, Ctrl-C stops it
 	@exec $(BIN)/python -m supervisor
@@ -19,13 +19,20 @@ demo: $(VENV)/.installed ## play a conversation against the running system
 	@$(BIN)/python -m cli.demo
 
 test: $(VENV)/.installed ## run all tests but the long proofs
-	$(BIN)/python -m pytest -m "not prove"
+	$(BIN)/python -m pytest -m "not prove and not containers" --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 prove: $(VENV)/.installed ## run the long proofs: races, crash loops, resuming watchers
-	$(BIN)/python -m pytest -m prove
+	$(BIN)/python -m pytest -m "prove and not timed and not by_hand" --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest -m "prove and timed and not by_hand"
 
-bench: $(VENV)/.installed ## measure sends against an empty call
-	$(BIN)/python -m bench
+containers: $(VENV)/.installed ## let every container of a running compose file fail in turn
+	$(BIN)/python -m pytest tests/containers -m containers --capture=no
+
+screenshots: $(VENV)/.installed ## take pictures of every screen of the page, into build/screenshots
+	@$(BIN)/python -m tools.screenshots
+
+bench: $(VENV)/.installed ## measure sends against an empty call; on=postgresql
+	$(BIN)/python -m bench $(if $(on),--$(on))
 
 check: $(VENV)/.installed ## format, lint, types, layers, contract, fast tests
 	$(BIN)/ruff format --check --diff
@@ -49,11 +56,13 @@ proto: $(VENV)/.installed ## generate stubs/ from protos/
 # The full lock is made first and the runtime one under its constraint, so that both hold the same versions.
 # `make lock UPGRADE=--upgrade` takes what is newest, without it only what pyproject.toml asks for changes.
 UPGRADE ?=
-LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+LOCK_OF := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
+LOCK := $(LOCK_OF) pyproject.toml
 lock: $(VENV)/bin/uv ## lock the dependencies of pyproject.toml, with hashes
 	$(LOCK) --group dev --output-file requirements-dev.lock
 	$(LOCK) --constraints requirements-dev.lock --output-file requirements.lock
+	$(LOCK_OF) --group pyproject.toml:edge --constraints requirements-dev.lock --output-file requirements-edge.lock
 
 clean: ## remove the environment, caches and build output; data stays
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage

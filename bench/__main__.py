@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.load import Load, Report
+from bench.postgresql import new_databases
 from bench.system import Measured, running
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -192,7 +193,8 @@ def _spread(values: list[float], digits: int) -> str:
 
 async def _main(options: argparse.Namespace) -> bool:
     with tempfile.TemporaryDirectory(prefix="pp-bench-") as folder:
-        async with running(Path(folder), max(options.callers)) as system:
+        databases = new_databases() if options.postgresql else None
+        async with running(Path(folder), max(options.callers), databases) as system:
             return await _bench(options, system)
 
 
@@ -205,6 +207,12 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=2, help="client processes")
     parser.add_argument(
         "--prepared", type=int, default=12_000, help="requests to serialize for each second"
+    )
+    parser.add_argument(
+        "--postgresql",
+        action="store_true",
+        help="on a PostgreSQL server of its own, whose processor time is not counted, "
+        "rather than on SQLite",
     )
     sys.exit(0 if asyncio.run(_main(parser.parse_args())) else 1)
 

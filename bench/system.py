@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import sqlite3
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,9 @@ from typing import Any
 
 import grpc
 import httpx
+from sqlalchemy import text
 
+from chassis.database.engine import open_engine
 from paperplane.friendship.v1 import friendship_pb2, friendship_pb2_grpc
 from paperplane.messaging.v1 import messaging_pb2, messaging_pb2_grpc
 
@@ -31,24 +32,24 @@ class Measured:
         target: its gRPC port.
         pids: the processes that serve.
         senders: token and channel id of each sender.
-        database: where messages are committed.
+        database: the URL of the database in which messages are committed.
     """
 
     target: str
     pids: list[int]
     senders: list[tuple[str, str]]
-    database: Path
+    database: str
 
     def committed(self) -> tuple[int, int]:
         """Return how many messages are committed, and how many distinct client ids they have."""
-        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
+        query = "SELECT count(*), count(DISTINCT client_message_id) FROM messages"
+        engine = open_engine(self.database, read_only=True, pool_size=1)
         try:
-            row = connection.execute(
-                "SELECT count(*), count(DISTINCT client_message_id) FROM messages"
-            ).fetchone()
+            with engine.connect() as connection:
+                total, distinct = connection.execute(text(query)).one()
         finally:
-            connection.close()
-        return row[0], row[1]
+            engine.dispose()
+        return total, distinct
 
 
 def free_port() -> int:
@@ -60,8 +61,16 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def running(data: Path, pairs: int) -> AsyncGenerator[Measured]:
-    """Run the system for as long as the context lasts, with so many pairs of friends."""
+async def running(
+    data: Path, pairs: int, databases: Mapping[str, str] | None = None
+) -> AsyncGenerator[Measured]:
+    """Run the system for as long as the context lasts, with so many pairs of friends.
+
+    Arguments:
+        data: its data folder.
+        pairs: how many of them.
+        databases: URLs by service, empty but for their schema; by default SQLite in `data`.
+    """
     grpc_port, http_port = free_port(), free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -74,6 +83,10 @@ async def running(data: Path, pairs: int) -> AsyncGenerator[Measured]:
             "PAPERPLANE_HTTP_PORT": str(http_port),
             # Calls are counted as ever, but no caller here writes like an honest person.
             "PAPERPLANE_RATE_LIMIT": "1000000",
+            **{
+                f"PAPERPLANE_{service.upper()}_DATABASE": url
+                for service, url in (databases or {}).items()
+            },
         },
         stdout=asyncio.subprocess.PIPE,
     )
@@ -90,7 +103,7 @@ async def running(data: Path, pairs: int) -> AsyncGenerator[Measured]:
             f"127.0.0.1:{grpc_port}",
             _children(process.pid),
             senders,
-            data / "messaging.db",
+            (databases or {}).get("messaging", f"sqlite:///{data}/messaging.db"),
         )
     finally:
         if process.returncode is None:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import AsyncGenerator, Generator
     from contextlib import AbstractContextManager
 
 _WHISPERS_KEPT = 32
@@ -107,8 +107,29 @@ class LocalDoorbell:
             if not listeners and self._listeners.get(person_id) is listeners:
                 del self._listeners[person_id]
 
+    def nudge(self, person_id: str) -> None:
+        """Wake whoever listens at the person's door, so that they look at the log."""
+        for listener in self._listeners.get(person_id, ()):
+            listener.nudge()
+
     def nudge_all(self) -> None:
         """Wake every listener of this process, for example because the server stops."""
-        for listeners in self._listeners.values():
-            for listener in listeners:
-                listener.nudge()
+        for person_id in self._listeners:
+            self.nudge(person_id)
+
+
+@asynccontextmanager
+async def open_doorbell(url: str, subject: str, key: bytes) -> AsyncGenerator[Doorbell]:
+    """Give a doorbell for as long as the context lasts.
+
+    Arguments:
+        url: of the bus that replicas share, `nats://host:port`; nothing if there is but one.
+        subject, key: see `chassis.nats_doorbell.NatsDoorbell`.
+    """
+    if not url:
+        yield LocalDoorbell()
+        return
+    from chassis.nats_doorbell import NatsDoorbell
+
+    async with NatsDoorbell.open(url, subject, key) as doorbell:
+        yield doorbell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import grpc
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from chassis.refusals import Refusal
 
+_SOON = timedelta(milliseconds=500)
+"""When to try again what is unavailable: about as long as a process takes to be back."""
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
 """The trailing metadata key under which gRPC carries a google.rpc.Status."""
 
@@ -92,6 +95,13 @@ CHASSIS_ERRORS: Mapping[type[Refusal], ErrorSpec] = {
 """How the chassis's own refusals look to callers."""
 
 
+def reason_of(status: status_pb2.Status) -> str:
+    """Return the reason that a status gives, or an empty text if it gives none."""
+    info = error_details_pb2.ErrorInfo()
+    found = (detail for detail in status.details if detail.Unpack(info))
+    return info.reason if next(found, None) is not None else ""
+
+
 class ErrorTable:
     """Maps refusals to google.rpc.Status messages (AIP-193) and masks everything else.
 
@@ -136,9 +146,12 @@ class ErrorTable:
                     ]
                 )
             )
-        if error.retry_after is not None:
+        retry_after = error.retry_after
+        if retry_after is None and spec.code is grpc.StatusCode.UNAVAILABLE:
+            retry_after = _SOON
+        if retry_after is not None:
             delay = duration_pb2.Duration()
-            delay.FromTimedelta(error.retry_after)
+            delay.FromTimedelta(retry_after)
             details.append(error_details_pb2.RetryInfo(retry_delay=delay))
         return self.make(spec.code, spec.reason, spec.message, *details)
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import BigInteger, Column, MetaData, String, Table, insert, select
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, select
 
-from chassis.database.sets import CountUp, ManyRows
+from chassis.database.sets import CountUp, InsertRows
+from chassis.database.types import ordered_text
 from chassis.refusals import CursorExpired, CursorInvalid, ServerStopping, StreamTooSlow
 
 if TYPE_CHECKING:
@@ -64,13 +65,13 @@ class InboxTables:
         self.heads = Table(
             "inbox_heads",
             metadata,
-            Column("person_id", String(255), primary_key=True),
+            Column("person_id", ordered_text(255), primary_key=True),
             Column("position", BigInteger, nullable=False),
         )
         self.entries = Table(
             "inbox_entries",
             metadata,
-            Column("person_id", String(255), primary_key=True),
+            Column("person_id", ordered_text(255), primary_key=True),
             Column("position", BigInteger, primary_key=True, autoincrement=False),
             Column("kind", String(32), nullable=False),
             Column("subject", String(255), nullable=False),
@@ -80,7 +81,7 @@ class InboxTables:
             sqlite_with_rowid=False,
         )
         self._move_heads = CountUp(self.heads, self.heads.c.person_id, self.heads.c.position)
-        self._insert_entries = ManyRows(insert(self.entries), self.entries.c.keys())
+        self._insert_entries = InsertRows(self.entries)
 
     def append(self, connection: Connection, entries: Sequence[Entry]) -> dict[str, int]:
         """Write entries, in their order, at the ends of their inboxes.

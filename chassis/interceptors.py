@@ -27,6 +27,18 @@ _log = structlog.get_logger(__name__)
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
+def _with_nul(message: Message) -> str:
+    """Return the path of the first text in a message that has the character U+0000, or nothing."""
+    for field, value in message.ListFields():
+        values: Any = value if field.is_repeated else [value]
+        for each in values:
+            if isinstance(each, str) and "\0" in each:
+                return field.name
+            if isinstance(each, Message) and (inner := _with_nul(each)):
+                return f"{field.name}.{inner}"
+    return ""
+
+
 def decode(kind: type[Message], data: bytes) -> Message:
     """Parse a request.
 
@@ -49,6 +61,9 @@ def parse(kind: type[Message], data: bytes) -> Message:
         InvalidRequest: it is not a message of this kind, or breaks rules; says which.
     """
     request = decode(kind, data)
+    # PostgreSQL keeps no such text, and no caller should depend on which database there is.
+    if b"\0" in data and (field := _with_nul(request)):
+        raise InvalidRequest.field(field, "leave out the character U+0000, which no text may have")
     violations = protovalidate.collect_violations(request)
     if violations:
         raise InvalidRequest(
@@ -112,6 +127,11 @@ class ServiceInterceptor(grpc.aio.ServerInterceptor):
                 async for response in handler.unary_stream(parse(kind, data), context):
                     yield response
 
+        async def stream_unary(requests: AsyncIterator[bytes], context: _Context) -> Any:
+            parsed = (parse(kind, data) async for data in requests)
+            async with self._around(context, method, needs_caller):
+                return await handler.stream_unary(parsed, context)
+
         async def stream_stream(
             requests: AsyncIterator[bytes], context: _Context
         ) -> AsyncIterator[Any]:
@@ -122,6 +142,8 @@ class ServiceInterceptor(grpc.aio.ServerInterceptor):
                     yield response
 
         serializer = handler.response_serializer
+        if handler.request_streaming and not handler.response_streaming:
+            return grpc.stream_unary_rpc_method_handler(stream_unary, None, serializer)
         if handler.request_streaming:
             return grpc.stream_stream_rpc_method_handler(stream_stream, None, serializer)
         if handler.response_streaming:

@@ -37,6 +37,9 @@ def run_process(
         new_loop: makes the event loop. On the default one a gRPC call costs a tenth less.
     """
     _relieve_collector()
+    # No process of ours goes on after a fork: a program takes its place at once. Prepared for more,
+    # grpc core would complain of each on standard error.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(_run(main, parent_pipe))

@@ -51,8 +51,10 @@ class GrpcServer:
             options=[
                 # Two processes on one port would share it silently.
                 ("grpc.so_reuseport", 0),
-                # Clients that keep a stream open may ping as often as every ten seconds.
-                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+                # Clients that keep a stream open may ping as often as every five seconds.
+                ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+                # Now and then they connect anew, and so come to know of replicas that were added.
+                ("grpc.max_connection_age_ms", 60_000),
                 ("grpc.keepalive_permit_without_calls", 1),
                 *options,
             ],

@@ -14,6 +14,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PREFIX = "PAPERPLANE_"
 _FOR_PARENTS = {PREFIX + "PARENT_PIPE"}
 """Options that only a process which starts another sets: nobody is told of them."""
+FilesUrl = Annotated[str, Field(pattern=r"^(file:///|s3://)[^?#]+$")]
+"""Where files are kept; see `chassis.files.store.FileStore.open`."""
+DatabaseUrl = Annotated[str, Field(pattern=r"^(sqlite:///|postgresql(\+psycopg)?://)")]
+"""A database that a service can work with, as an SQLAlchemy URL."""
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 SettingsT = TypeVar("SettingsT", bound="ProcessSettings")
@@ -37,8 +41,15 @@ class ServiceSettings(ProcessSettings):
 
     listen: str
     """Where to serve: `unix:/path` or `host:port`."""
-    database: str
-    """The service's own database, for example `sqlite:////var/lib/paperplane/messaging.db`."""
+    database: DatabaseUrl
+    """The service's own database, `sqlite:////var/lib/paperplane/messaging.db` or
+    `postgresql://user:password@host/messaging`. Several replicas need PostgreSQL."""
+    nats: Annotated[
+        str, Field(pattern=r"^$|^(nats|tls|ws|wss)://[^,]+(,(nats|tls|ws|wss)://[^,]+)*$")
+    ] = ""
+    """The NATS server over which replicas of this service tell each other that there is something to read,
+    for example `nats://nats:4222`; several with commas between. One replica alone needs none. Without it
+    several still miss nothing, but their live streams lag by up to `stream_poll_seconds`."""
     trusted_network: bool = False
     """Says that only Paperplane's own processes can reach `listen`. A service believes whoever calls it
     about who the caller is, so beyond unix sockets and loopback it wants to be told so."""

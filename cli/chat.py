@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
-from cli.chat_input import HELP, Delete, Edit, Help, Quit, Send, Unknown, parse
+from cli.chat_input import (
+    HELP,
+    Delete,
+    Download,
+    Edit,
+    Help,
+    Quit,
+    Send,
+    SendFile,
+    Unknown,
+    parse,
+)
 from cli.client import Client, new_message_id
 from cli.conversation import Conversation
+from cli.downloads import attachments_of, download_attachment
 from cli.errors import CliError, Misused, Refused, Unreachable, first_cause
+from cli.rendering import file_size
 from cli.screens import Screen
+from cli.text import clean
+from cli.uploads import LocalFile, local_files, upload_attachment
 from paperplane.friendship.v1 import friendship_pb2 as friendship
 from paperplane.messaging.v1 import messaging_pb2 as messaging
 
@@ -21,10 +39,20 @@ MOST_HISTORY = 1000
 TYPING_SECONDS = 3.0
 """How often the friend is told at most that the caller types."""
 _LONGEST_PAUSE_SECONDS = 5.0
-_LATER = "RESOURCE_EXHAUSTED"
+_LATER = "RATE_LIMITED"
 _LOST_CURSOR = ("CURSOR_EXPIRED", "CURSOR_INVALID")
 
 Work = Callable[[], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _FileMessage:
+    """A file that is to be sent, and under which id it was uploaded once it is."""
+
+    file: LocalFile
+    text: str
+    client_message_id: str
+    attachment_id: str = ""
 
 
 async def chat_with(
@@ -77,6 +105,8 @@ class _Chat:
         self._conversation = conversation
         self._cursor = cursor
         self._outbox: asyncio.Queue[Work] = asyncio.Queue()
+        # Apart from the outbox: what is typed does not wait for a file that comes in.
+        self._downloads: asyncio.Queue[Work] = asyncio.Queue()
         self._all_done = True
         self._online = True
         self._marking = False
@@ -88,7 +118,8 @@ class _Chat:
             async with self._tasks:
                 background = [
                     self._tasks.create_task(self._watch()),
-                    self._tasks.create_task(self._work()),
+                    self._tasks.create_task(self._work(self._outbox)),
+                    self._tasks.create_task(self._work(self._downloads)),
                 ]
                 self._mark_read()
                 try:
@@ -120,6 +151,10 @@ class _Chat:
                         self._put(partial(self._edit, seq, text))
                     case Delete(seq):
                         self._put(partial(self._delete, seq))
+                    case SendFile(path, text):
+                        self._put_file(path, text, line)
+                    case Download(seq):
+                        self._downloads.put_nowait(partial(self._find_files, seq))
                     case None:
                         pass
 
@@ -147,12 +182,20 @@ class _Chat:
         self._outbox.put_nowait(work)
         self._screen.waiting(self._outbox.qsize())
 
-    async def _work(self) -> None:
+    def _put_file(self, path: str, text: str, line: str) -> None:
+        try:
+            [file] = local_files([Path(os.path.expanduser(path))])
+        except Misused as error:
+            self._fail(error, line)
+        else:
+            self._put(partial(self._send_file, _FileMessage(file, text, new_message_id())))
+
+    async def _work(self, asked: asyncio.Queue[Work]) -> None:
         """Do what was asked for, one thing after the other, each until the server has answered."""
         while True:
-            work = await self._outbox.get()
+            work = await asked.get()
             await self._until_answered(work)
-            self._outbox.task_done()
+            asked.task_done()
             self._screen.waiting(self._outbox.qsize())
 
     async def _until_answered(self, work: Work) -> None:
@@ -163,27 +206,37 @@ class _Chat:
             except Unreachable:
                 # The screen says below that it waits, and it goes out again.
                 pass
-            except Refused as error:
-                if error.code != _LATER:
+            except CliError as error:
+                if error.reason != _LATER:
                     return self._fail(error)
             attempts += 1
             self._screen.waiting(self._outbox.qsize() + 1)
             await asyncio.sleep(_pause_seconds(attempts))
 
-    async def _send(self, text: str, client_message_id: str) -> None:
+    async def _send(
+        self, text: str, client_message_id: str, attachment_ids: Sequence[str] = ()
+    ) -> None:
         request = messaging.SendMessageRequest(
             channel_id=self._conversation.channel_id,
             client_message_id=client_message_id,
             text=text,
+            attachment_ids=attachment_ids,
         )
         try:
             sent = await self._client.call(self._client.messaging.SendMessage, request)
         except Refused as error:
-            if error.code == _LATER:
+            if error.reason == _LATER:
                 raise
             self._fail(error, text)
         else:
             self._show(self._conversation.sent(sent.message))
+
+    async def _send_file(self, message: _FileMessage) -> None:
+        if not message.attachment_id:
+            uploaded = await upload_attachment(self._client, message.file, self._screen.progress)
+            # Uploaded once: a message that is sent again must be the same.
+            message.attachment_id = uploaded.attachment_id
+        await self._send(message.text, message.client_message_id, [message.attachment_id])
 
     async def _edit(self, seq: int | None, text: str) -> None:
         request = messaging.EditMessageRequest(
@@ -202,6 +255,15 @@ class _Chat:
         if not found:
             raise Refused("You have written nothing here that could be changed.", "NO_MESSAGE")
         return found
+
+    async def _find_files(self, seq: int) -> None:
+        message = await self._client.message(self._conversation.channel_id, seq)
+        for attachment in attachments_of(message):
+            self._downloads.put_nowait(partial(self._download, attachment))
+
+    async def _download(self, attachment: messaging.Attachment) -> None:
+        path = await download_attachment(self._client, attachment, Path(), self._screen.progress)
+        self._screen.say(f"Saved {clean(str(path))} ({file_size(attachment)}).")
 
     def _mark_read(self) -> None:
         if not self._marking and self._conversation.has_unread():
@@ -231,10 +293,11 @@ class _Chat:
         try:
             async with asyncio.timeout(wait_seconds):
                 await self._outbox.join()
+                await self._downloads.join()
         except TimeoutError:
+            left = self._outbox.qsize() + self._downloads.qsize() + 1
             raise Unreachable(
-                f"The server can't be reached; {self._outbox.qsize() + 1} things typed last "
-                "were not sent.",
+                f"The server can't be reached or is slow; {left} things typed last were not done.",
                 "NOT_SENT",
                 "UNAVAILABLE",
             ) from None
@@ -248,7 +311,7 @@ class _Chat:
         while True:
             try:
                 request = messaging.WatchMessagesRequest(after_cursor=self._cursor)
-                watch = self._client.watch(self._client.messaging.WatchMessages, request)
+                watch = self._client.stream(self._client.messaging.WatchMessages, request)
                 async with aclosing(watch) as responses:
                     async for response in responses:
                         failures = 0
@@ -307,7 +370,7 @@ def _can_watch_again(error: Refused, failures: int) -> bool:
     if error.code == "UNAUTHENTICATED":
         # The token ran out; if a fresh one helps no more than the old, only the person can.
         return not failures
-    return error.code in ("ABORTED", _LATER)
+    return error.code in ("ABORTED", "RESOURCE_EXHAUSTED")
 
 
 def _pause_seconds(attempts: int) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import re
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
@@ -17,6 +19,7 @@ from google.protobuf.message import Message as ProtoMessage
 from cli.errors import CliError, Misused, Refused, from_rpc
 from paperplane.friendship.v1 import friendship_pb2 as friendship
 from paperplane.friendship.v1 import friendship_pb2_grpc as friendship_grpc
+from paperplane.messaging.v1 import attachments_pb2_grpc as attachments_grpc
 from paperplane.messaging.v1 import messaging_pb2 as messaging
 from paperplane.messaging.v1 import messaging_pb2_grpc as messaging_grpc
 
@@ -25,16 +28,16 @@ if TYPE_CHECKING:
 
 CALL_SECONDS = 10.0
 """The deadline of a call, retries included. Long enough for what waits for a channel to close."""
-WATCH_SECONDS = 3600.0
-"""The deadline of a watch; it is then taken up again from its cursor."""
+STREAM_SECONDS = 3600.0
+"""The deadline of a stream. A watch is then taken up again from its cursor, and of a file what is
+left."""
 PAGE_SIZE = 200
 
 RequestT = TypeVar("RequestT", bound=ProtoMessage)
 ResponseT = TypeVar("ResponseT", bound=ProtoMessage)
 
 _REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# Every call may be repeated: commands are idempotent, and a message carries an id of ours.
-_SERVICE_CONFIG = json.dumps(
+SERVICE_CONFIG = json.dumps(
     {
         "methodConfig": [
             {
@@ -44,12 +47,14 @@ _SERVICE_CONFIG = json.dumps(
                     "initialBackoff": "0.1s",
                     "maxBackoff": "1s",
                     "backoffMultiplier": 3,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
+                    # The second is what grpc answers in the instant in which a server stops.
+                    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
                 },
             }
         ]
     }
 )
+"""Every call may be repeated: commands are idempotent, and a message carries an id of ours."""
 
 
 def open_channel(server: str) -> grpc.aio.Channel:
@@ -71,10 +76,12 @@ def open_channel(server: str) -> grpc.aio.Channel:
         raise Misused(f"{server} is not an address. Give host:port, for example 127.0.0.1:50051")
     local = _is_local(host)
     options: list[tuple[str, Any]] = [
-        ("grpc.service_config", _SERVICE_CONFIG),
+        ("grpc.service_config", SERVICE_CONFIG),
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1_000),
+        # In truth this is how long an attempt to connect may take, and TLS goes back and forth a
+        # few times (https://github.com/grpc/grpc/issues/12830).
+        ("grpc.min_reconnect_backoff_ms", 10_000),
         # Channels to one address would otherwise share their waiting time after a failure.
         ("grpc.use_local_subchannel_pool", 1),
         # A laptop that slept or changed networks must notice that its stream is dead.
@@ -100,6 +107,19 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+async def _write(
+    call: grpc.aio.StreamUnaryCall[RequestT, Any], requests: AsyncGenerator[RequestT, None]
+) -> None:
+    """Send requests until there are no more, or the call has ended."""
+    async with aclosing(requests):
+        async for request in requests:
+            try:
+                await call.write(request)
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                return
+    await call.done_writing()
+
+
 def new_message_id() -> str:
     """Return a fresh id for a message, under which it may be sent again and again."""
     return str(uuid.uuid4())
@@ -122,6 +142,7 @@ class Client:
         self.people = friendship_grpc.PeopleServiceStub(self._channel)
         self.friendships = friendship_grpc.FriendshipServiceStub(self._channel)
         self.messaging = messaging_grpc.MessagingServiceStub(self._channel)
+        self.attachments = attachments_grpc.AttachmentServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:
         return self
@@ -145,28 +166,69 @@ class Client:
             method: a stub's method, for example `client.people.GetPerson`.
             request: its request.
         """
+
+        async def once(metadata: grpc.aio.Metadata) -> ResponseT:
+            return await method(request, timeout=CALL_SECONDS, metadata=metadata)
+
+        return await self._answer(once)
+
+    async def upload(
+        self,
+        method: grpc.aio.StreamUnaryMultiCallable[RequestT, ResponseT],
+        requests: Callable[[], AsyncGenerator[RequestT, None]],
+    ) -> ResponseT:
+        """Send a stream of requests, each when there is room for it, and return the response.
+
+        Arguments:
+            method: a stub's method, for example `client.attachments.UploadAttachment`.
+            requests: begins the requests; called again if they must be sent anew. What it raises
+                breaks the call off.
+        """
+
+        async def once(metadata: grpc.aio.Metadata) -> ResponseT:
+            call = method(timeout=STREAM_SECONDS, metadata=metadata)
+            writing = asyncio.create_task(_write(call, requests()))
+
+            def stop_writing(_: object) -> None:
+                writing.cancel()
+
+            # At the very moment of an early answer: a write that fails because of it would replace
+            # what the server says by an error of the library's own.
+            call.add_done_callback(stop_writing)
+            try:
+                await asyncio.wait([writing])
+                if not writing.cancelled():
+                    writing.result()
+                return await call
+            finally:
+                call.cancel()
+                writing.cancel()
+                await asyncio.wait([writing])
+
+        return await self._answer(once)
+
+    async def _answer(self, once: Callable[[grpc.aio.Metadata], Awaitable[ResponseT]]) -> ResponseT:
+        """Call, and once more with a new token if the server does not take the one there is."""
         try:
-            return await self._call_once(method, request)
+            return await self._answer_once(once)
         except Refused as error:
             if error.code != "UNAUTHENTICATED" or not await self._credentials.replace():
                 raise
-        return await self._call_once(method, request)
+        return await self._answer_once(once)
 
-    async def _call_once(
-        self,
-        method: grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT],
-        request: RequestT,
+    async def _answer_once(
+        self, once: Callable[[grpc.aio.Metadata], Awaitable[ResponseT]]
     ) -> ResponseT:
         metadata = await self._metadata()
         try:
-            return await method(request, timeout=CALL_SECONDS, metadata=metadata)
+            return await once(metadata)
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error, self._server) from None
 
     async def _metadata(self) -> grpc.aio.Metadata:
         return grpc.aio.Metadata(("authorization", f"Bearer {await self._credentials.token()}"))
 
-    async def watch(
+    async def stream(
         self,
         method: grpc.aio.UnaryStreamMultiCallable[RequestT, ResponseT],
         request: RequestT,
@@ -178,14 +240,14 @@ class Client:
             request: its request.
         """
         metadata = await self._metadata()
-        stream = method(request, timeout=WATCH_SECONDS, metadata=metadata)
+        stream = method(request, timeout=STREAM_SECONDS, metadata=metadata)
         try:
             async for response in stream:
                 yield response
         except grpc.aio.AioRpcError as error:
             failure = from_rpc(error, self._server)
             if failure.code == "UNAUTHENTICATED":
-                # The next watch is to begin with a token that holds.
+                # The next stream is to begin with a token that holds.
                 await self._credentials.replace()
             raise failure from None
         finally:
@@ -298,3 +360,18 @@ class Client:
         request = messaging.ListMessagesRequest(channel_id=channel_id)
         listed = await self.pages(self.messaging.ListMessages, request, "messages", limit)
         return list(reversed(listed.messages))
+
+    async def message(self, channel_id: str, seq: int) -> messaging.Message:
+        """Return one message of a channel.
+
+        Raises:
+            Refused: there is none with this number.
+        """
+        request = messaging.ListMessagesRequest(
+            channel_id=channel_id, before_seq=seq + 1, page_size=1
+        )
+        listed = await self.call(self.messaging.ListMessages, request)
+        for message in listed.messages:
+            if message.seq == seq:
+                return message
+        raise Refused(f"There is no message #{seq}.", "MESSAGE_NOT_FOUND", "NOT_FOUND")

@@ -1,6 +1,6 @@
 """What a command can end with, and the exit code that says so to scripts.
 
-CliError
+CliError             1  a file could not be written
 ├── Misused        2  the command line makes no sense, nobody is signed in
 ├── Refused        1  the server understood and said no
 └── Unreachable    3  the server can't be reached, or can't answer now

@@ -6,7 +6,9 @@ import asyncio
 import functools
 import inspect
 import os
-from collections.abc import Callable, Coroutine, Mapping
+import sys
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
@@ -18,6 +20,7 @@ from rich.text import Text
 from cli.client import Client
 from cli.errors import CliError
 from cli.output import console, document, error_text, print_json
+from cli.progress import Progress, progress_bar, unseen
 from cli.sign_ins import SignIn, SignIns, home
 from cli.tokens import Credentials, development_token
 
@@ -131,6 +134,21 @@ class Invocation:
         """Say something by the way, on standard error; nothing with `--json`."""
         if not self.as_json:
             console(stderr=True).print(Text(text, "dim"))
+
+    @contextmanager
+    def if_interrupted(self, text: str) -> Generator[None]:
+        """Say how things stand if the context is interrupted, as by Ctrl-C."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            self.note(text)
+            raise
+
+    def progress(self) -> AbstractContextManager[Progress]:
+        """Show on standard error how far files have come, where that is a terminal."""
+        if self.as_json or not sys.stderr.isatty():
+            return nullcontext(unseen)
+        return progress_bar(console(stderr=True))
 
     def fail(self, error: CliError) -> None:
         """Say on standard error why the command failed."""

@@ -17,7 +17,7 @@ from cli.errors import CliError
 from cli.output import error_text
 from cli.rendering import PLANE, handle
 from cli.screens import LineScreen, OnTyping
-from cli.text import clean
+from cli.text import clean, one_line
 from paperplane.friendship.v1 import friendship_pb2 as friendship
 from paperplane.messaging.v1 import messaging_pb2 as messaging
 
@@ -37,6 +37,7 @@ class PromptScreen(LineScreen):
         self._online = True
         self._waiting = 0
         self._typing_until = 0.0
+        self._moving = ""
         self._own_seq = 0
         self._read_seq = 0
 
@@ -81,8 +82,14 @@ class PromptScreen(LineScreen):
         self._waiting = count
         self._session.app.invalidate()
 
+    def progress(self, name: str, done: int, total: int) -> None:
+        """Show it in the status bar."""
+        self._moving = f"{one_line(name)} {done * 100 // total} %" if done < total else ""
+        self._session.app.invalidate()
+
     def failed(self, error: CliError, text: str) -> None:
         """Print the error above the prompt."""
+        self._moving = ""
         if text:
             self.print(Text(f"Not sent: {clean(text)}", "yellow"))
         self.print(error_text(error))
@@ -131,6 +138,8 @@ class PromptScreen(LineScreen):
             parts.append("offline")
         if self._waiting and (not self._online or self._waiting > 1):
             parts.append(f"{self._waiting} to be sent")
+        if self._moving:
+            parts.append(self._moving)
         if time.monotonic() < self._typing_until:
             parts.append("is typing…")
         elif self._own_seq and self._read_seq >= self._own_seq:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from rich.console import Group, RenderableType
+from rich import filesize
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +17,7 @@ from paperplane.messaging.v1 import messaging_pb2 as messaging
 
 PLANE = "✈"
 """Marks those whom one can send a message."""
+_PICTURE, _FILE = "▣", "▤"
 
 _RELATIONSHIPS = {
     friendship.RELATIONSHIP_REQUEST_SENT: "asked, no answer yet",
@@ -145,7 +147,7 @@ class Transcript:
         self._friend = friend
         self._day: date | None = None
 
-    def message(self, message: messaging.Message, today: date) -> list[Text]:
+    def message(self, message: messaging.Message, today: date) -> list[RenderableType]:
         """Return a message's lines, after its day's if that is another than the one before.
 
         Arguments:
@@ -153,11 +155,13 @@ class Transcript:
             today: the day that is called so.
         """
         day = _local(message.create_time).date()
-        lines = [] if day == self._day else [separator(_day_name(day, today))]
+        lines: list[RenderableType] = []
+        if day != self._day:
+            lines.append(separator(_day_name(day, today)))
         self._day = day
         return [*lines, message_line(message, self._friend)]
 
-    def event(self, event: messaging.Event, today: date) -> list[Text]:
+    def event(self, event: messaging.Event, today: date) -> list[RenderableType]:
         """Return the lines that tell what happened.
 
         Arguments:
@@ -184,7 +188,26 @@ class Transcript:
                 return []
 
 
-def message_line(message: messaging.Message, friend: friendship.Person) -> Text:
+class _Hanging:
+    """A text whose further lines are indented, also those that it is broken into to fit the terminal.
+
+    Arguments:
+        text: what is shown.
+        indent: by how many columns.
+    """
+
+    def __init__(self, text: Text, indent: int) -> None:
+        self._text = text
+        self._indent = indent
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield its lines."""
+        width = max(1, options.max_width - self._indent)
+        for number, line in enumerate(self._text.wrap(console, width, overflow="fold")):
+            yield Text(" " * self._indent).append_text(line) if number else line
+
+
+def message_line(message: messaging.Message, friend: friendship.Person) -> RenderableType:
     """Show one message.
 
     Arguments:
@@ -200,13 +223,31 @@ def message_line(message: messaging.Message, friend: friendship.Person) -> Text:
     if message.HasField("delete_time"):
         line.append("(deleted)", "dim italic")
         return line
-    # Every later line is indented, so that no text can pose as another person's message.
-    line.append(clean(message.text).replace("\n", "\n        "))
-    for attachment in message.attachments:
-        line.append(f" [{one_line(attachment.file_name)}]", "dim")
+    line.append(clean(message.text))
     if message.HasField("edit_time"):
         line.append(" (edited)", "dim")
-    return line
+    # Every later line is indented, so that no text can pose as another person's message; and a file
+    # less than any line of a text, so that none can pose as a file.
+    files = (
+        Text(f"      {number} {attachment_label(attachment)}", "dim")
+        for number, attachment in enumerate(message.attachments, 1)
+    )
+    return Group(_Hanging(line, 8), *(_Hanging(file, 8) for file in files))
+
+
+def attachment_label(attachment: messaging.Attachment) -> str:
+    """Show one file in a line: its name, media type and size and, of a picture, its dimensions."""
+    sign = _PICTURE if attachment.width else _FILE
+    name, media_type = one_line(attachment.file_name), one_line(attachment.content_type)
+    facts = [name, media_type, file_size(attachment)]
+    if attachment.width:
+        facts.append(f"{attachment.width}x{attachment.height}")
+    return f"{sign} {' · '.join(facts)}"
+
+
+def file_size(attachment: messaging.Attachment) -> str:
+    """Show how large a file is, as people say it."""
+    return filesize.decimal(attachment.size_bytes)
 
 
 def closed_sentence(friend: friendship.Person) -> str:
@@ -231,7 +272,13 @@ def _excerpt(channel: messaging.Channel) -> str:
         return ""
     if channel.last_message.HasField("delete_time"):
         return "(deleted)"
-    text = one_line(channel.last_message.text)
+    files = channel.last_message.attachments
+    more = [f"and {len(files) - 1} more"] if len(files) > 1 else []
+    parts = [one_line(channel.last_message.text), *map(attachment_label, files[:1])]
+    return " ".join([*(_cut(part) for part in parts if part), *more])
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import date, datetime
 from typing import Any, Protocol
 
+from rich.console import RenderableType
 from rich.text import Text
 
 from cli.errors import CliError
@@ -48,6 +49,9 @@ class Screen(Protocol):
 
     def failed(self, error: CliError, text: str) -> None:
         """Show why something typed was not done; `text` is the message not sent, or empty."""
+
+    def progress(self, name: str, done: int, total: int) -> None:
+        """Show how many bytes of a file are through."""
 
     def say(self, text: str) -> None:
         """Show a word of the program's own."""
@@ -96,6 +100,9 @@ class LineScreen:
             console(stderr=True).print(Text(f"Not sent: {clean(text)}", "yellow"))
         console(stderr=True).print(error_text(error))
 
+    def progress(self, name: str, done: int, total: int) -> None:
+        """Say nothing: a file is told of once it is through."""
+
     def say(self, text: str) -> None:
         """Print it."""
         self.print(Text(text, "dim"))
@@ -105,7 +112,7 @@ class LineScreen:
         return stdin_lines()
 
     @staticmethod
-    def print(line: Text) -> None:
+    def print(line: RenderableType) -> None:
         """Print one line at once."""
         console().print(line)
         sys.stdout.flush()
@@ -144,6 +151,9 @@ class JsonScreen:
         """Print the error on standard error, with the text that was not sent."""
         print_json({**error.document(), "text": text}, stderr=True, indent=None)
 
+    def progress(self, name: str, done: int, total: int) -> None:
+        """Say nothing: a file is told of once it is through."""
+
     def say(self, text: str) -> None:
         """Print it."""
         self.print({"note": text})
@@ -163,9 +173,9 @@ def opening_lines(
     friend: friendship.Person,
     channel: messaging.Channel,
     messages: Sequence[messaging.Message],
-) -> list[Text]:
+) -> list[RenderableType]:
     """Return the history's lines, with a mark before what the caller has not read."""
-    lines: list[Text] = []
+    lines: list[RenderableType] = []
     is_marked = channel.unread_count == 0
     for message in messages:
         *day, line = transcript.message(message, _today())

@@ -24,6 +24,20 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_HTTP_STATUS = {
+    "INVALID_ARGUMENT": HTTPStatus.BAD_REQUEST,
+    "FAILED_PRECONDITION": HTTPStatus.BAD_REQUEST,
+    "OUT_OF_RANGE": HTTPStatus.BAD_REQUEST,
+    "UNAUTHENTICATED": HTTPStatus.UNAUTHORIZED,
+    "PERMISSION_DENIED": HTTPStatus.FORBIDDEN,
+    "NOT_FOUND": HTTPStatus.NOT_FOUND,
+    "ALREADY_EXISTS": HTTPStatus.CONFLICT,
+    "ABORTED": HTTPStatus.CONFLICT,
+    "RESOURCE_EXHAUSTED": HTTPStatus.TOO_MANY_REQUESTS,
+    "UNIMPLEMENTED": HTTPStatus.NOT_IMPLEMENTED,
+    "UNAVAILABLE": HTTPStatus.SERVICE_UNAVAILABLE,
+    "DEADLINE_EXCEEDED": HTTPStatus.GATEWAY_TIMEOUT,
+}
 _TEXT = "text/plain; charset=utf-8"
 _JSON = "application/json"
 
@@ -45,13 +59,19 @@ async def respond(
 ) -> None:
     """Answer a request."""
     data = body.encode()
+    content: list[tuple[bytes, bytes]] = []
+    # Not even a length of nothing (RFC 9110 §8.6).
+    if status is not HTTPStatus.NO_CONTENT:
+        content = [
+            (b"content-type", content_type.encode()),
+            (b"content-length", str(len(data)).encode()),
+        ]
     await send(
         {
             "type": "http.response.start",
             "status": status.value,
             "headers": [
-                (b"content-type", content_type.encode()),
-                (b"content-length", str(len(data)).encode()),
+                *content,
                 (b"cache-control", b"no-store"),
                 (b"x-content-type-options", b"nosniff"),
                 *headers,
@@ -61,9 +81,14 @@ async def respond(
     await send({"type": "http.response.body", "body": data})
 
 
-async def respond_json(send: Send, status: HTTPStatus, value: object) -> None:
+async def respond_json(
+    send: Send,
+    status: HTTPStatus,
+    value: object,
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+) -> None:
     """Answer a request with JSON."""
-    await respond(send, status, json.dumps(value, separators=(",", ":")), _JSON)
+    await respond(send, status, json.dumps(value, separators=(",", ":")), _JSON, headers)
 
 
 async def respond_error(
@@ -105,6 +130,11 @@ def connect_code(status: status_pb2.Status) -> Code:
     return Code.CANCELED if name == "CANCELLED" else Code[name]
 
 
+def http_status_of(status: status_pb2.Status) -> HTTPStatus:
+    """Return the HTTP status that goes with a status code, as the Connect protocol has it."""
+    return _HTTP_STATUS.get(CODES[status.code].name, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
 async def read_body(receive: Receive, max_bytes: int) -> bytes:
     """Read a request's body.
 
@@ -127,3 +157,8 @@ async def read_body(receive: Receive, max_bytes: int) -> bytes:
 def header(scope: Scope, name: bytes) -> str:
     """Return a header's value, or an empty text."""
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
+
+
+def text_headers(scope: Scope) -> list[tuple[str, str]]:
+    """Return all headers of a request, their names in small letters."""
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]

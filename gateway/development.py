@@ -113,12 +113,22 @@ def _make_key(path: Path) -> None:
         draft.unlink()
 
 
-class TokenPage:
-    """`POST /dev/token {"personId": "alice"}`. A page of some other site can't call it.
+class WishRefused(Exception):
+    """A request for being someone is refused.
 
-    A browser sends such a page's origin along, and asks beforehand whether it may send JSON, which
-    nobody answers here. The host must be this machine's own, or a name that was pointed at it
-    (DNS rebinding) would make any site look like us.
+    Arguments:
+        status: what to answer with.
+        sentence: says why, to whoever develops against this.
+    """
+
+    def __init__(self, status: HTTPStatus, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+
+
+class TokenPage:
+    """`POST /dev/token {"personId": "alice"}` makes a token. See `read_wish` for who may ask.
 
     Arguments:
         issuer: makes the tokens.
@@ -129,38 +139,54 @@ class TokenPage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        host, origin = header(scope, b"host"), header(scope, b"origin")
-        content_type = header(scope, b"content-type").partition(";")[0].strip().lower()
         if scope["method"] != "POST":
-            await _say(send, HTTPStatus.METHOD_NOT_ALLOWED, "use POST")
-        elif not is_loopback(_name(host)) or origin not in ("", f"{scope['scheme']}://{host}"):
-            await _say(
-                send, HTTPStatus.FORBIDDEN, "only from this machine, and not for other sites"
-            )
-        elif content_type != "application/json":
-            await _say(
-                send, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "use content-type: application/json"
-            )
-        else:
-            await self._answer(receive, send)
-
-    async def _answer(self, receive: Receive, send: Send) -> None:
+            await respond_json(send, HTTPStatus.METHOD_NOT_ALLOWED, {"message": "use POST"})
+            return
         try:
-            person_id, lifetime = _wanted(json.loads(await read_body(receive, _MAX_BODY)))
+            person_id, lifetime = await read_wish(scope, receive, with_lifetime=True)
+        except WishRefused as refusal:
+            await respond_json(send, refusal.status, {"message": refusal.sentence})
         except Disconnected:
             return
-        except BodyTooLarge:
-            await _say(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
-        except (ValueError, RecursionError):
-            await _say(
-                send,
-                HTTPStatus.BAD_REQUEST,
-                'send {"personId": "<1 to 255 printable ASCII characters>"} and, if you like, '
-                f'"lifetimeSeconds" from 1 to {LIFETIME_SECONDS}',
-            )
         else:
             token = self._issuer.token(person_id, lifetime)
             await respond_json(send, HTTPStatus.OK, {"token": token})
+
+
+async def read_wish(scope: Scope, receive: Receive, *, with_lifetime: bool) -> tuple[str, int]:
+    """Read who somebody on this machine wishes to be. A page of some other site can't ask.
+
+    A browser sends such a page's origin along, and asks beforehand whether it may send JSON, which
+    nobody answers here. The host must be this machine's own, or a name that was pointed at it
+    (DNS rebinding) would make any site look like us.
+
+    Arguments:
+        scope: the request, a POST.
+        receive: gives its body.
+        with_lifetime: whether they may also say for how long.
+
+    Returns:
+        the person's id, and for how many seconds.
+
+    Raises:
+        WishRefused: they may not be anyone, or it makes no sense.
+        Disconnected: they left.
+    """
+    host, origin = header(scope, b"host"), header(scope, b"origin")
+    if not is_loopback(_name(host)) or origin not in ("", f"{scope['scheme']}://{host}"):
+        raise WishRefused(HTTPStatus.FORBIDDEN, "only from this machine, and not for other sites")
+    content_type = header(scope, b"content-type").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        raise WishRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "use content-type: application/json")
+    try:
+        return _wanted(json.loads(await read_body(receive, _MAX_BODY)), with_lifetime=with_lifetime)
+    except BodyTooLarge:
+        raise WishRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large") from None
+    except (ValueError, RecursionError):
+        sentence = 'send {"personId": "<1 to 255 printable ASCII characters>"}'
+        if with_lifetime:
+            sentence += f' and, if you like, "lifetimeSeconds" from 1 to {LIFETIME_SECONDS}'
+        raise WishRefused(HTTPStatus.BAD_REQUEST, sentence) from None
 
 
 def _name(host: str) -> str:
@@ -170,11 +196,11 @@ def _name(host: str) -> str:
         return ""
 
 
-def _wanted(wish: Any) -> tuple[str, int]:
+def _wanted(wish: Any, *, with_lifetime: bool) -> tuple[str, int]:
     if not isinstance(wish, dict):
         raise ValueError
     body = cast("dict[str, Any]", wish)
-    if body.keys() - {"personId", "lifetimeSeconds"}:
+    if body.keys() - ({"personId", "lifetimeSeconds"} if with_lifetime else {"personId"}):
         raise ValueError
     person_id, lifetime = body.get("personId"), body.get("lifetimeSeconds", LIFETIME_SECONDS)
     if not isinstance(person_id, str) or not PERSON_ID.fullmatch(person_id):
@@ -182,7 +208,3 @@ def _wanted(wish: Any) -> tuple[str, int]:
     if type(lifetime) is not int or not 0 < lifetime <= LIFETIME_SECONDS:
         raise ValueError
     return person_id, lifetime
-
-
-async def _say(send: Send, status: HTTPStatus, sentence: str) -> None:
-    await respond_json(send, status, {"message": sentence})

@@ -22,11 +22,17 @@ FAILURES = frozenset(CODES) - {grpc.StatusCode.OK.value[0]}
 
 
 class TokenInvalid(Refusal):
-    """The token is malformed, not from our issuer, not meant for us, or not valid yet."""
+    """The token is malformed, not from our issuer, not meant for us, or not valid yet; or the session
+    is none that this gateway has begun.
+    """
 
 
 class TokenExpired(Refusal):
-    """The token was good once."""
+    """The token or session was good once."""
+
+
+class CrossSiteRequest(Refusal):
+    """The request would act for a signed-in person, and may come from another site's page."""
 
 
 class RateLimited(Refusal):
@@ -57,6 +63,14 @@ class BodyUnreadable(Refusal):
     """The envelope around the request is broken, or compressed in a way that we don't read."""
 
 
+class BodyEncoded(Refusal):
+    """The body is compressed or otherwise encoded, where it must come as it is."""
+
+
+class AttachmentUnknown(Refusal):
+    """Whoever asks over HTTP is told of no attachment: signed out, a stranger, or there is none."""
+
+
 class RequestTooLarge(Refusal):
     """The request is larger, or grows larger when it is decompressed, than any honest one."""
 
@@ -83,10 +97,19 @@ GATEWAY_ERRORS: Mapping[type[Refusal], ErrorSpec] = {
     TokenInvalid: ErrorSpec(
         _Code.UNAUTHENTICATED,
         "TOKEN_INVALID",
-        "The token is not one that is accepted here. Get one from the issuer, for this audience.",
+        "The token or session is not one that is accepted here. Get a token from the issuer, for "
+        "this audience, or sign in again.",
     ),
     TokenExpired: ErrorSpec(
-        _Code.UNAUTHENTICATED, "TOKEN_EXPIRED", "The token has expired. Get a fresh one."
+        _Code.UNAUTHENTICATED,
+        "TOKEN_EXPIRED",
+        "The token or session has expired. Get a fresh token, or sign in again.",
+    ),
+    CrossSiteRequest: ErrorSpec(
+        _Code.PERMISSION_DENIED,
+        "CROSS_SITE_REQUEST",
+        "Being signed in with a browser counts for requests of our own page alone: those with "
+        "Sec-Fetch-Site: same-origin, or else with our own Origin. Elsewhere use a bearer token.",
     ),
     RateLimited: ErrorSpec(
         _Code.RESOURCE_EXHAUSTED,
@@ -124,6 +147,16 @@ GATEWAY_ERRORS: Mapping[type[Refusal], ErrorSpec] = {
         "INVALID_REQUEST",
         "The request can't be read: its protocol headers, its framing or its compression is wrong. "
         "It may be compressed with gzip.",
+    ),
+    BodyEncoded: ErrorSpec(
+        _Code.INVALID_ARGUMENT,
+        "CONTENT_ENCODING_UNKNOWN",
+        "Send the file as it is, without a Content-Encoding.",
+    ),
+    AttachmentUnknown: ErrorSpec(
+        _Code.NOT_FOUND,
+        "ATTACHMENT_NOT_FOUND",
+        "There is no such attachment for you, or you are not signed in.",
     ),
     RequestTooLarge: ErrorSpec(
         _Code.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE", "The request is larger than 256 KiB."

@@ -6,13 +6,14 @@ import asyncio
 import math
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import grpc
 import structlog
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
+from chassis.client import write
 from chassis.errors import STATUS_DETAILS_KEY
 from chassis.refusals import OutcomeUnknown, PeerUnavailable, ServerStopping
 from gateway.errors import (
@@ -25,7 +26,7 @@ from gateway.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
 
     from chassis.calls import Call
     from gateway.routes import Route
@@ -171,7 +172,7 @@ class Streams:
                 stream.end(ServerStopping())
 
 
-class StreamForwarder:
+class ServerStreamForwarder:
     """Takes calls of one server-streaming method to the service that answers them.
 
     Arguments:
@@ -222,6 +223,89 @@ class StreamForwarder:
                 raise stream.reason from None
             finally:
                 answers.cancel()
+
+
+class ClientStreamForwarder:
+    """Takes calls of one client-streaming method to the service that answers them.
+
+    Arguments:
+        channel: leads to the service.
+        route: the method.
+        streams: keeps account of them.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, route: Route, streams: Streams) -> None:
+        self._route = route
+        self._streams = streams
+        self._method: grpc.aio.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(
+            route.path
+        )
+
+    async def call(
+        self,
+        requests: AsyncIterator[bytes],
+        call: Call,
+        remaining: float | None,
+        expires_at: float,
+    ) -> bytes:
+        """Forward a call, each request when the one before was taken.
+
+        Arguments:
+            requests: the serialized requests. If it raises, the service sees the call broken off,
+                and never its regular end.
+            call: who calls, and what travels with it.
+            remaining: how many seconds the caller still waits, if they set a deadline.
+            expires_at: when the caller's token expires.
+
+        Raises:
+            ForwardedStatus: the service's own refusal, for the caller to see unchanged.
+            Refusal: the service broke off, the token expired, or the gateway stops.
+            Exception: whatever `requests` raised.
+        """
+        with self._streams.opened(call.person_id, expires_at) as stream:
+            timeout = None if remaining is None else min(remaining, MAX_TIMEOUT)
+            inner = self._method(timeout=timeout, metadata=call.metadata())
+            stream.cancel = inner.cancel
+            # Apart from waiting for the answer, since a service may refuse before all was said.
+            pump = asyncio.create_task(_pump(requests, inner))
+            try:
+                return await inner
+            except grpc.aio.AioRpcError as error:
+                raise explain(error, self._route, call.request_id) from None
+            except asyncio.CancelledError:
+                if _caller_has_gone():
+                    raise
+                if stream.reason is not None:
+                    raise stream.reason from None
+                # The requests broke off, and the pump has cancelled the call.
+                await pump
+                raise
+            finally:
+                inner.cancel()
+                pump.cancel()
+                await asyncio.wait((pump,))
+
+
+async def _pump(
+    requests: AsyncIterator[bytes], inner: grpc.aio.StreamUnaryCall[bytes, bytes]
+) -> None:
+    try:
+        async for request in requests:
+            if not await write(inner, request):
+                # The call has ended; whoever waits for it learns how.
+                return
+        await inner.done_writing()
+    except BaseException:
+        inner.cancel()
+        raise
+
+
+class Forwarders(NamedTuple):
+    """Where the calls of each method are taken, by how it streams."""
+
+    unary: Mapping[Route, UnaryForwarder]
+    server_streams: Mapping[Route, ServerStreamForwarder]
+    client_streams: Mapping[Route, ClientStreamForwarder]
 
 
 def _caller_has_gone() -> bool:

@@ -14,11 +14,15 @@ from gateway.errors import MethodUnknown, RequestTooLarge, status_of
 from gateway.forwarding import call_within
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
     from gateway.admission import Admission
-    from gateway.forwarding import StreamForwarder, UnaryForwarder
-    from gateway.routes import Route
+    from gateway.forwarding import (
+        ClientStreamForwarder,
+        Forwarders,
+        ServerStreamForwarder,
+        UnaryForwarder,
+    )
 
     _Context = grpc.aio.ServicerContext[bytes, bytes]
     _Handler = grpc.RpcMethodHandler[Any, Any]
@@ -32,22 +36,21 @@ class PassThrough(grpc.GenericRpcHandler):
     Arguments:
         admission: lets calls in.
         default_timeout: how many seconds a unary call may take whose caller set no deadline.
-        unary: where calls of unary methods are taken.
-        streaming: where calls of streaming methods are taken.
+        forwarders: where the calls of each method are taken.
     """
 
     def __init__(
         self,
         admission: Admission,
         default_timeout: float,
-        unary: Mapping[Route, UnaryForwarder],
-        streaming: Mapping[Route, StreamForwarder],
+        forwarders: Forwarders,
     ) -> None:
         self._admission = admission
         self._default_timeout = default_timeout
         self._handlers: dict[str, _Handler] = {
-            **{route.path: self._unary(forwarder) for route, forwarder in unary.items()},
-            **{route.path: self._stream(forwarder) for route, forwarder in streaming.items()},
+            **{route.path: self._unary(to) for route, to in forwarders.unary.items()},
+            **{route.path: self._server(to) for route, to in forwarders.server_streams.items()},
+            **{route.path: self._client(to) for route, to in forwarders.client_streams.items()},
         }
         # Of this kind, since it takes calls of every kind.
         self._unknown: _Handler = grpc.stream_stream_rpc_method_handler(_refuse_unknown)
@@ -79,7 +82,7 @@ class PassThrough(grpc.GenericRpcHandler):
 
         return grpc.unary_unary_rpc_method_handler(handle)
 
-    def _stream(self, forwarder: StreamForwarder) -> _Handler:
+    def _server(self, forwarder: ServerStreamForwarder) -> _Handler:
         async def handle(request: bytes, context: _Context) -> None:
             presented = read_presented(context.invocation_metadata() or ())
             try:
@@ -97,6 +100,29 @@ class PassThrough(grpc.GenericRpcHandler):
                 await _abort(context, error, presented.request_id)
 
         return grpc.unary_stream_rpc_method_handler(handle)
+
+    def _client(self, forwarder: ClientStreamForwarder) -> _Handler:
+        async def handle(requests: AsyncIterator[bytes], context: _Context) -> bytes:
+            presented = read_presented(context.invocation_metadata() or ())
+            try:
+                admitted = await self._admission.admit(presented)
+                response = await forwarder.call(
+                    _small(requests), admitted.call, context.time_remaining(), admitted.expires_at
+                )
+            except Exception as error:  # noqa: BLE001 - masked and logged
+                await _abort(context, error, presented.request_id)
+                raise AssertionError from None  # abort never returns
+            context.set_trailing_metadata(((REQUEST_ID_KEY, presented.request_id),))
+            return response
+
+        return grpc.stream_unary_rpc_method_handler(handle)
+
+
+async def _small(requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for request in requests:
+        if len(request) > MAX_REQUEST_BYTES:
+            raise RequestTooLarge
+        yield request
 
 
 async def _refuse_unknown(_: AsyncIterator[bytes], context: _Context) -> None:

@@ -37,15 +37,20 @@ from gateway.errors import (
 from gateway.forwarding import call_within
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from connectrpc.request import RequestContext
     from google.protobuf import any_pb2
 
     from chassis.refusals import Refusal
-    from gateway.admission import Admission
+    from gateway.admission import HttpAdmission
     from gateway.asgi import App, Receive, Scope, Send
-    from gateway.forwarding import StreamForwarder, UnaryForwarder
+    from gateway.forwarding import (
+        ClientStreamForwarder,
+        Forwarders,
+        ServerStreamForwarder,
+        UnaryForwarder,
+    )
     from gateway.routes import Route
 
 _UNARY_TYPES = {"application/json", "application/proto"}
@@ -69,6 +74,8 @@ _HEADERS_READ = {
     b"grpc-encoding",
     b"grpc-timeout",
     b"host",
+    b"origin",
+    b"sec-fetch-site",
     b"traceparent",
     b"tracestate",
     b"x-request-id",
@@ -117,13 +124,14 @@ def edge_error(error: Exception, request_id: str = "") -> EdgeError:
 class _Gatekeeper:
     """Lets calls in before their body is read, and gives the library's own errors our form."""
 
-    admission: Admission
+    admission: HttpAdmission
 
     async def on_start(self, ctx: RequestContext[Any, Any]) -> str:
-        presented = read_presented(ctx.request_headers.allitems())
+        headers = list(ctx.request_headers.allitems())
+        presented = read_presented(headers)
         ctx.response_headers[REQUEST_ID_KEY] = presented.request_id
         try:
-            admitted = await self.admission.admit(presented)
+            admitted = await self.admission.admit(presented, ctx.http_method, headers)
         except Exception as error:  # noqa: BLE001 - masked and logged
             raise edge_error(error, presented.request_id) from None
         current_call.set(admitted.call)
@@ -145,15 +153,16 @@ class _Gatekeeper:
 
 
 def connect_app(
-    admission: Admission,
+    admission: HttpAdmission,
     default_timeout: float,
-    unary: Mapping[Route, UnaryForwarder],
-    streaming: Mapping[Route, StreamForwarder],
+    forwarders: Forwarders,
 ) -> App:
     """Make the app that serves the methods of the routes."""
+    unary, server_streams, client_streams = forwarders
     endpoints = {
         **{route.path: _unary(route, to, default_timeout) for route, to in unary.items()},
-        **{route.path: _stream(route, to) for route, to in streaming.items()},
+        **{route.path: _server_stream(route, to) for route, to in server_streams.items()},
+        **{route.path: _client_stream(route, to) for route, to in client_streams.items()},
     }
 
     return _Application(
@@ -196,7 +205,7 @@ def _unary(route: Route, forwarder: UnaryForwarder, default_timeout: float) -> A
     return Endpoint.unary(_method(route, StreamType.UNARY), handle)
 
 
-def _stream(route: Route, forwarder: StreamForwarder) -> Any:
+def _server_stream(route: Route, forwarder: ServerStreamForwarder) -> Any:
     async def handle(request: bytes, ctx: RequestContext[Any, Any]) -> AsyncIterator[Response]:
         admitted = _admitted.get()
         answers = forwarder.call(request, admitted.call, _remaining(ctx), admitted.expires_at)
@@ -210,6 +219,23 @@ def _stream(route: Route, forwarder: StreamForwarder) -> Any:
     return Endpoint.server_stream(_method(route, StreamType.SERVER_STREAM), handle)
 
 
+def _client_stream(route: Route, forwarder: ClientStreamForwarder) -> Any:
+    async def handle(requests: AsyncIterator[bytes], ctx: RequestContext[Any, Any]) -> Response:
+        admitted = _admitted.get()
+        try:
+            answer = await forwarder.call(
+                requests, admitted.call, _remaining(ctx), admitted.expires_at
+            )
+            return Response(answer, route.response)
+        except ConnectError:
+            # The library's own word on a request that can't be read; our gatekeeper puts it in ours.
+            raise
+        except Exception as error:  # noqa: BLE001 - masked and logged
+            raise edge_error(error, admitted.call.request_id) from None
+
+    return Endpoint.client_stream(_method(route, StreamType.CLIENT_STREAM), handle)
+
+
 def _remaining(ctx: RequestContext[Any, Any]) -> float | None:
     milliseconds = ctx.timeout_ms
     return None if milliseconds is None else milliseconds / 1000
@@ -221,7 +247,7 @@ class HttpEdge:
     Arguments:
         routes: the methods.
         connect: serves them.
-        pages: what is served at other paths.
+        pages: what is served at other paths; below one that ends with a slash, at any.
     """
 
     def __init__(self, routes: list[Route], connect: App, pages: Mapping[str, App]) -> None:
@@ -234,33 +260,41 @@ class HttpEdge:
         if scope["type"] != "http":
             message = f"only HTTP is served here, not {scope['type']}"
             raise RuntimeError(message)
-        page = self._pages.get(scope["path"])
+        path: str = scope["path"]
+        page = self._pages.get(path) or self._pages.get(path[: path.find("/", 1) + 1])
         if page is not None:
             await page(scope, receive, send)
             return
         route = self._routes.get(scope["path"])
         if route is None:
-            await _refuse(send, HTTPStatus.NOT_FOUND, MethodUnknown())
+            await refuse(send, HTTPStatus.NOT_FOUND, MethodUnknown())
         elif scope["method"] != "POST":
             allow = ((b"allow", b"POST"),)
-            await _refuse(send, HTTPStatus.METHOD_NOT_ALLOWED, VerbUnknown(), allow)
+            await refuse(send, HTTPStatus.METHOD_NOT_ALLOWED, VerbUnknown(), allow)
         elif not _type_fits(header(scope, b"content-type"), route):
-            await _refuse(send, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, ContentTypeUnknown())
+            await refuse(send, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, ContentTypeUnknown())
         else:
-            headers = [
-                (key, value)
-                for key, value in scope["headers"]
-                if key in _HEADERS_READ and value.isascii()
-            ]
+            headers = list(_headers_read(scope))
             if not all(_well_formed(key, value) for key, value in headers):
-                await _refuse(send, HTTPStatus.BAD_REQUEST, BodyUnreadable())
+                await refuse(send, HTTPStatus.BAD_REQUEST, BodyUnreadable())
             else:
                 await self._connect({**scope, "headers": headers}, receive, send)
 
 
+def _headers_read(scope: Scope) -> Iterator[tuple[bytes, bytes]]:
+    for key, value in scope["headers"]:
+        if key == b"cookie":
+            # Whatever else runs on this host may have set one with any bytes; ours is ASCII. They are
+            # replaced and not left out, or what is left could be the name of ours.
+            yield key, value.decode("ascii", "replace").encode("ascii", "replace")
+        elif key in _HEADERS_READ and value.isascii():
+            yield key, value
+
+
 def _type_fits(content_type: str, route: Route) -> bool:
     kind = content_type.partition(";")[0].strip().lower()
-    return kind in _WEB_TYPES or kind in (_STREAM_TYPES if route.server_streaming else _UNARY_TYPES)
+    streams = route.server_streaming or route.client_streaming
+    return kind in _WEB_TYPES or kind in (_STREAM_TYPES if streams else _UNARY_TYPES)
 
 
 def _well_formed(key: bytes, value: bytes) -> bool:
@@ -268,12 +302,13 @@ def _well_formed(key: bytes, value: bytes) -> bool:
     return form is None or form.fullmatch(value) is not None
 
 
-async def _refuse(
+async def refuse(
     send: Send,
     http_status: HTTPStatus,
     refusal: Refusal,
     headers: tuple[tuple[bytes, bytes], ...] = (),
 ) -> None:
+    """Answer a request with a refusal of ours."""
     request_id = new_request_id()
     await respond_error(
         send,
@@ -295,9 +330,11 @@ def healthz(is_stopping: Callable[[], bool]) -> App:
     return page
 
 
-def welcome(routes: list[Route]) -> App:
-    """Make the page that says what is served here."""
-    example = next(route for route in routes if not route.server_streaming)
+def list_of_methods(routes: list[Route]) -> App:
+    """Make the page that says which methods are served here, and how."""
+    example = next(
+        route for route in routes if not (route.server_streaming or route.client_streaming)
+    )
     text = (
         "Paperplane's HTTP port: Connect (https://connectrpc.com) and gRPC-Web.\n\n"
         f"    POST {example.path}\n"

@@ -97,33 +97,53 @@ class TokenVerifier:
         token = authorization[len(_SCHEME) :].strip()
         if len(token) > _MAX_TOKEN:
             raise TokenInvalid
-        try:
-            header = jwt.get_unverified_header(token)
-            kid: str | None = header.get("kid")
-            key = await self._keys.find(kid, str(header.get("alg")))
-            if key is None:
-                raise TokenInvalid
-            claims = self._claims(token, key.jwk)
-            identity = Identity(claims["sub"], int(claims["exp"]) + self._leeway)
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
-            raise TokenInvalid from None
-        if not PERSON_ID.fullmatch(identity.person_id):
+        claims = await verified_claims(
+            token, self._keys, self._issuer, self._audience, self._leeway
+        )
+        if not PERSON_ID.fullmatch(claims["sub"]):
             raise TokenInvalid
-        return identity
+        return Identity(claims["sub"], int(claims["exp"]) + self._leeway)
 
-    def _claims(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
-        return jwt.decode(
+
+async def verified_claims(
+    token: str, keys: Keys, issuer: str, audience: str, leeway: float
+) -> dict[str, Any]:
+    """Return the claims of a token, among them `sub`, a text, and `exp`, a number.
+
+    Expiry is not judged here, since our callers must tell expired tokens from bad ones. When it was
+    issued (`iat`) is no reason to refuse it; `nbf` is there for that.
+
+    Arguments:
+        token: a signed JWT in its compact form.
+        keys: what it may be signed with.
+        issuer: the `iss` that it must have.
+        audience: what its `aud` must contain.
+        leeway: by how many seconds the issuer's clock may differ.
+
+    Raises:
+        TokenInvalid: it is malformed, not signed with one of the keys, or not theirs, or not for us.
+    """
+    try:
+        header = jwt.get_unverified_header(token)
+        kid: str | None = header.get("kid")
+        key = await keys.find(kid, str(header.get("alg")))
+        if key is None:
+            raise TokenInvalid
+        claims: dict[str, Any] = jwt.decode(
             token,
-            key,
+            key.jwk,
             algorithms=list(ALGORITHMS),
-            audience=self._audience,
-            issuer=self._issuer,
-            leeway=self._leeway,
-            # Expiry is judged by our caller, who must tell expired tokens from bad ones anyway.
-            # When it was issued (`iat`) is no reason to refuse it; `nbf` is there for that.
+            audience=audience,
+            issuer=issuer,
+            leeway=leeway,
             options={
                 "require": ["exp", "iss", "aud", "sub"],
                 "verify_exp": False,
                 "verify_iat": False,
             },
         )
+        # Whatever else `exp` may be, it can't be reckoned with.
+        claims["exp"] = int(claims["exp"])
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+        raise TokenInvalid from None
+    return claims

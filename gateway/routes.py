@@ -39,6 +39,7 @@ class Route:
     """The service that answers: a value of `BACKENDS`."""
     request: type[Message]
     response: type[Message]
+    client_streaming: bool
     server_streaming: bool
     safe: bool
     """Whether calling it changes nothing, so that it may be called again at will."""
@@ -50,7 +51,7 @@ def find_routes(backends: Mapping[str, str] = BACKENDS) -> list[Route]:
     """Find every method of every service whose audience is people, in the order of the contract.
 
     Raises:
-        NotImplementedError: such a method streams its requests; nothing here forwards those.
+        NotImplementedError: such a method streams both ways; nothing here forwards those.
     """
     return [
         _route(service, method, backend)
@@ -78,8 +79,8 @@ def _folder(package: str) -> list[str]:
 
 
 def _route(service: ServiceDescriptor, method: MethodDescriptor, backend: str) -> Route:
-    if method.client_streaming:
-        message = f"{method.full_name} streams its requests"
+    if method.client_streaming and method.server_streaming:
+        message = f"{method.full_name} streams both ways"
         raise NotImplementedError(message)
     options: descriptor_pb2.MethodOptions = method.GetOptions()
     has_intake = options.HasExtension(options_pb2.intake)
@@ -90,6 +91,7 @@ def _route(service: ServiceDescriptor, method: MethodDescriptor, backend: str) -
         backend=backend,
         request=GetMessageClass(method.input_type),
         response=GetMessageClass(method.output_type),
+        client_streaming=method.client_streaming,
         server_streaming=method.server_streaming,
         safe=options.idempotency_level == descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS,
         intake=options.Extensions[options_pb2.intake] if has_intake else None,

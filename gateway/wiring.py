@@ -13,21 +13,28 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from chassis.client import open_channel
-from chassis.process import StartError
 from chassis.server import AddressInUse, GrpcServer
-from gateway import development
-from gateway.admission import MAX_REQUEST_BYTES, Admission
-from gateway.development import DevelopmentIssuer, TokenPage
-from gateway.forwarding import StreamForwarder, Streams, UnaryCalls, UnaryForwarder
+from gateway.admission import MAX_REQUEST_BYTES, Admission, HttpAdmission
+from gateway.files import FileEdge
+from gateway.forwarding import (
+    ClientStreamForwarder,
+    Forwarders,
+    ServerStreamForwarder,
+    Streams,
+    UnaryCalls,
+    UnaryForwarder,
+)
 from gateway.grpc_edge import PassThrough
-from gateway.http_edge import HttpEdge, connect_app, healthz, welcome
-from gateway.identity import TokenVerifier
+from gateway.http_edge import HttpEdge, connect_app, healthz, list_of_methods
 from gateway.intake import IntakeForwarder
-from gateway.keys import KeysUnreadable, RotatingKeys, key_source
+from gateway.page import page_files
 from gateway.routes import BACKENDS, Route, find_routes, services_of
 from gateway.throttle import Throttle
+from gateway.trust import open_trust
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import grpc
 
     from gateway.asgi import App
@@ -78,8 +85,9 @@ async def running(settings: GatewaySettings) -> AsyncGenerator[Gateway]:
     """
     routes = find_routes()
     async with AsyncExitStack() as opened:
-        verifier, pages = await _identity(settings, opened)
-        admission = Admission(verifier, Throttle(settings.rate_limit))
+        trust = await open_trust(settings, opened)
+        admission = Admission(trust.verifier, Throttle(settings.rate_limit))
+        http_admission = HttpAdmission(admission, trust.sessions)
         streams = Streams(settings.max_streams)
         channels = {
             backend: await opened.enter_async_context(
@@ -90,27 +98,24 @@ async def running(settings: GatewaySettings) -> AsyncGenerator[Gateway]:
             )
             for backend in BACKENDS.values()
         }
-        unary = {
-            route: unary_forwarder(channels[route.backend], route, opened)
-            for route in routes
-            if not route.server_streaming
-        }
-        streaming = {
-            route: StreamForwarder(channels[route.backend], route, streams)
-            for route in routes
-            if route.server_streaming
-        }
+        forwarders = _forwarders(routes, channels, streams, opened)
         stopping = asyncio.Event()
 
         def end_streams() -> None:
             stopping.set()
             streams.end_all()
 
-        connect = connect_app(admission, settings.default_timeout, unary, streaming)
+        connect = connect_app(http_admission, settings.default_timeout, forwarders)
         app = HttpEdge(
             routes,
             connect,
-            {"/": welcome(routes), "/healthz": healthz(stopping.is_set), **pages},
+            {
+                "/healthz": healthz(stopping.is_set),
+                "/methods": list_of_methods(routes),
+                **page_files(https=settings.https),
+                **trust.pages,
+                **FileEdge(http_admission, forwarders, settings.default_timeout).pages(),
+            },
         )
         grpc_server = GrpcServer(
             f"{_bracketed(settings.host)}:{settings.grpc_port}",
@@ -119,7 +124,7 @@ async def running(settings: GatewaySettings) -> AsyncGenerator[Gateway]:
             options=_GRPC_OPTIONS,
         )
         grpc_server.server.add_generic_rpc_handlers(
-            (PassThrough(admission, settings.default_timeout, unary, streaming),)
+            (PassThrough(admission, settings.default_timeout, forwarders),)
         )
         listener = _bind(settings.host, settings.http_port)
         opened.callback(listener.close)
@@ -138,6 +143,32 @@ async def running(settings: GatewaySettings) -> AsyncGenerator[Gateway]:
         yield Gateway(grpc_server.port, listener.getsockname()[1], serving)
 
 
+def _forwarders(
+    routes: list[Route],
+    channels: Mapping[str, grpc.aio.Channel],
+    streams: Streams,
+    opened: AsyncExitStack,
+) -> Forwarders:
+    """Lead each method to its service."""
+    return Forwarders(
+        {
+            route: unary_forwarder(channels[route.backend], route, opened)
+            for route in routes
+            if not (route.server_streaming or route.client_streaming)
+        },
+        {
+            route: ServerStreamForwarder(channels[route.backend], route, streams)
+            for route in routes
+            if route.server_streaming
+        },
+        {
+            route: ClientStreamForwarder(channels[route.backend], route, streams)
+            for route in routes
+            if route.client_streaming
+        },
+    )
+
+
 def unary_forwarder(
     channel: grpc.aio.Channel, route: Route, opened: AsyncExitStack
 ) -> UnaryForwarder:
@@ -147,29 +178,6 @@ def unary_forwarder(
     intake = IntakeForwarder(channel, route)
     opened.push_async_callback(intake.close)
     return intake
-
-
-async def _identity(
-    settings: GatewaySettings, opened: AsyncExitStack
-) -> tuple[TokenVerifier, dict[str, App]]:
-    """Return what verifies tokens and, in development, the page that makes them."""
-    if settings.development_key is not None:
-        audience = settings.audience or development.AUDIENCE
-        key = await asyncio.to_thread(development.load_key, settings.development_key)
-        issuer = DevelopmentIssuer(key, audience)
-        verifier = TokenVerifier(issuer.keys, development.ISSUER, audience, settings.token_leeway)
-        return verifier, {"/dev/token": TokenPage(issuer)}
-    keys = RotatingKeys(key_source(settings.jwks), settings.jwks_refresh)
-    try:
-        await keys.load()
-    except KeysUnreadable as error:
-        message = f"PAPERPLANE_JWKS: {error}"
-        raise StartError(message) from error
-    opened.push_async_callback(keys.close)
-    refreshing = asyncio.create_task(keys.refresh_forever())
-    opened.callback(refreshing.cancel)
-    verifier = TokenVerifier(keys, settings.issuer, settings.audience, settings.token_leeway)
-    return verifier, {}
 
 
 def _bracketed(host: str) -> str:

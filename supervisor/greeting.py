@@ -18,6 +18,7 @@ def greeting(system: System) -> str:
     lines = [
         "Paperplane is running.",
         "",
+        f"  in a browser     {gateway.public_url or http}",
         f"  gRPC             {gateway.host}:{gateway.grpc_port}",
         f"  Connect/JSON     {http}",
         f"  data             {system.data}",

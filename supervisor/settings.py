@@ -7,6 +7,7 @@ from pathlib import Path
 
 from chassis.settings import (
     PREFIX,
+    DatabaseUrl,
     LogLevel,
     ProcessSettings,
     SettingsError,
@@ -33,17 +34,29 @@ SET_BY_SUPERVISOR = {
         "MESSAGING",
         "TRUSTED_NETWORK",
         "DEVELOPMENT_KEY",
+        "DEVELOPMENT_PEOPLE",
         "DRAIN_SECONDS",
         "PARENT_PIPE",
     )
 }
 """Options of the processes that the supervisor sets itself."""
 
-_CLIENTS = {PREFIX + name for name in ("AS", "HOME", "HTTP", "SERVER")}
-"""What the terminal client reads. Whoever has used it in this shell may well run the system from it."""
+_OTHERS = {PREFIX + name for name in ("AS", "HOME", "HTTP", "SERVER", "TEST_CHROMIUM")}
+"""What the terminal client and the tests read. Whoever has used them in this shell may well run the
+system from it."""
 
 
-class RunSettings(ProcessSettings):
+class AdminSettings(ProcessSettings):
+    """Which databases there are."""
+
+    friendship_database: DatabaseUrl | None = None
+    """The friendship service's database, `postgresql://user:password@host/friendship`. Under `make run`
+    it is a file of `data_dir`, unless it is given."""
+    messaging_database: DatabaseUrl | None = None
+    """The messaging service's, likewise."""
+
+
+class RunSettings(AdminSettings):
     """The supervisor's own options. Those of the processes may be given too, and are passed on."""
 
     data_dir: Path = Path("data")
@@ -65,7 +78,17 @@ def load_run_settings() -> RunSettings:
     if refused:
         message = f"{', '.join(refused)}: set by the supervisor itself, and can't be set here"
         raise SettingsError(message)
-    return load_settings(RunSettings, also_known=passed_on | _CLIENTS)
+    return load_settings(RunSettings, also_known=passed_on | _OTHERS)
+
+
+def load_admin_settings() -> AdminSettings:
+    """Read which databases there are from the environment; what else it holds is for others.
+
+    Raises:
+        SettingsError: an option is wrong.
+    """
+    known = {name: os.environ[name] for name in option_names(AdminSettings) if name in os.environ}
+    return load_settings(AdminSettings, known)
 
 
 def process_environment(name: str, wiring: dict[str, str]) -> dict[str, str]:

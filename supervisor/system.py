@@ -20,6 +20,7 @@ from gateway.settings import GatewaySettings
 from services.friendship.migrations import MIGRATIONS as FRIENDSHIP_MIGRATIONS
 from services.messaging.migrations import MIGRATIONS as MESSAGING_MIGRATIONS
 from supervisor.keeping import KeptProcess, Program
+from supervisor.seeds import SEEDS
 from supervisor.settings import process_environment
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ async def running_system(settings: RunSettings) -> AsyncGenerator[System]:
         # The writing end is held until this process ends, however it ends.
         opened.callback(os.close, pipe)
         opened.callback(os.close, alive)
-        programs = _programs(data, sockets, alive)
+        programs = _programs(settings, data, sockets, alive)
         await asyncio.to_thread(_migrate, programs)
         friendship, messaging, gateway = (KeptProcess(program) for program in programs)
         services = (friendship, messaging)
@@ -135,7 +136,7 @@ async def _stop_all(services: tuple[KeptProcess, ...]) -> None:
             stopping.create_task(service.stop(_SERVICE_STOP_SECONDS))
 
 
-def _programs(data: Path, sockets: Path, alive: int) -> list[Program]:
+def _programs(settings: RunSettings, data: Path, sockets: Path, alive: int) -> list[Program]:
     at = {name: f"unix:{sockets / name}" for name in ("friendship", "messaging")}
     shared = {"PARENT_PIPE": str(alive)}
     service = {**shared, "DRAIN_SECONDS": str(_SERVICE_DRAIN_SECONDS)}
@@ -143,14 +144,16 @@ def _programs(data: Path, sockets: Path, alive: int) -> list[Program]:
         "friendship": {
             **service,
             "LISTEN": at["friendship"],
-            "DATABASE": f"sqlite:///{data / 'friendship.db'}",
+            "DATABASE": settings.friendship_database or f"sqlite:///{data / 'friendship.db'}",
+            "PHOTOS": _place_of_files("PHOTOS", data / "photos"),
             "MESSAGING": at["messaging"],
         },
         "messaging": {
             **service,
             "LISTEN": at["messaging"],
-            "DATABASE": f"sqlite:///{data / 'messaging.db'}",
+            "DATABASE": settings.messaging_database or f"sqlite:///{data / 'messaging.db'}",
             "FRIENDSHIP": at["friendship"],
+            "ATTACHMENTS": _place_of_files("ATTACHMENTS", data / "attachments"),
         },
         "gateway": {
             **shared,
@@ -162,8 +165,11 @@ def _programs(data: Path, sockets: Path, alive: int) -> list[Program]:
     # Without an issuer of the operator's, this is a development system and has its own.
     development = os.environ.get(PREFIX + "DEVELOPMENT", "true")
     if development.lower() not in ("false", "0", "no", "off", "f", "n"):
-        key = {"DEVELOPMENT": development, "DEVELOPMENT_KEY": str(data / "development-key.pem")}
-        wiring["gateway"].update(key)
+        wiring["gateway"] |= {
+            "DEVELOPMENT": development,
+            "DEVELOPMENT_KEY": str(data / "development-key.pem"),
+            "DEVELOPMENT_PEOPLE": ",".join(seed.person_id for seed in SEEDS),
+        }
     environments = {name: process_environment(name, options) for name, options in wiring.items()}
     public = load_settings(GatewaySettings, environments["gateway"])
     at["gateway"] = f"{public.host}:{public.grpc_port}"
@@ -175,6 +181,11 @@ def _programs(data: Path, sockets: Path, alive: int) -> list[Program]:
     return [
         Program(name, modules[name], environments[name], at[name], (alive,)) for name in modules
     ]
+
+
+def _place_of_files(option: str, folder: Path) -> str:
+    """Return where files are kept: where the operator says, for example in a bucket, or here."""
+    return os.environ.get(PREFIX + option) or folder.as_uri()
 
 
 def _migrate(programs: list[Program]) -> None:

@@ -1,12 +1,32 @@
-"""Logs of services under test: one plain line each, without the tracebacks that cost seconds to draw."""
+"""What holds for every test: how services under test log, and how tests are named."""
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 import structlog
 
+# One plain line each, without the tracebacks that cost seconds to draw.
 structlog.configure(
     processors=[
         structlog.processors.add_log_level,
         structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
     ]
 )
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one worker more than there are processors: tests wait for processes and browsers, too."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_make_parametrize_id(config: object, val: Any, argname: str) -> str | None:
+    """Name a case by its content only where that can be read.
+
+    Archives hold the second in which they were made: two workers that collect the tests would see
+    other names for the same ones, and run none.
+    """
+    if not isinstance(val, bytes) or (val.isascii() and val.decode().isprintable()):
+        return None
+    return argname

@@ -45,7 +45,11 @@ _WHERE: list[tuple[str, ...]] = [
 _BY_CODE_HEAD = "What to do by the code alone:"
 _BY_CODE: list[tuple[str, ...]] = [
     ("Code", "HTTP (Connect)", "What to do"),
-    ("`UNAVAILABLE`", "503", "try again, with a delay that grows"),
+    (
+        "`UNAVAILABLE`",
+        "503",
+        "try again: first after the `RetryInfo`'s delay, then with one that grows",
+    ),
     ("`ABORTED`", "409", "watch again from the last cursor"),
     ("`DEADLINE_EXCEEDED`", "504", "call again if the call is safe to repeat"),
     ("`RESOURCE_EXHAUSTED`", "429", "wait for the `RetryInfo`'s delay, if there is one"),

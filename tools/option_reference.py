@@ -28,8 +28,8 @@ misspelt name each end it with one line on standard error and status 2.
 Under `make run` the supervisor passes each option on to the processes that know it. It sets
 {_SET_BY_SUPERVISOR}
 itself and refuses to start when one of them is given. It runs a development system, whose gateway issues its own
-tokens on loopback, unless `PAPERPLANE_DEVELOPMENT=false` says otherwise; then `PAPERPLANE_ISSUER`, `_AUDIENCE` and
-`_JWKS` are needed.
+tokens on loopback, unless `PAPERPLANE_DEVELOPMENT=false` says otherwise; then `PAPERPLANE_ISSUER` and `_AUDIENCE` are
+needed, and `_JWKS` or an OIDC client.
 """
 
 _CLIENT = """\
@@ -103,11 +103,11 @@ def _default(schema: dict[str, Any]) -> str:
     if "default" not in schema:
         return "needed"
     default: object = schema["default"]
-    if default is None or default == "":
+    if default in (None, "", []):
         return "none"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
-    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+    return f"`{default:.12g}`" if isinstance(default, float) else f"`{default}`"
 
 
 def _values(schema: dict[str, Any]) -> str:
@@ -123,9 +123,9 @@ def _kind(schema: dict[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     names = {"integer": "whole number", "number": "number", "boolean": "`true` or `false`"}
     name = names.get(schema["type"], "path" if schema.get("format") == "path" else "text")
-    lowest = f"from {schema['minimum']:g}" if "minimum" in schema else ""
-    above = f"above {schema['exclusiveMinimum']:g}" if "exclusiveMinimum" in schema else ""
-    highest = f"to {schema['maximum']:g}" if "maximum" in schema else ""
+    lowest = f"from {schema['minimum']:.12g}" if "minimum" in schema else ""
+    above = f"above {schema['exclusiveMinimum']:.12g}" if "exclusiveMinimum" in schema else ""
+    highest = f"to {schema['maximum']:.12g}" if "maximum" in schema else ""
     return " ".join(part for part in (name, lowest, above, highest) if part)
 
 

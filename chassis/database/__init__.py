@@ -2,6 +2,14 @@
 
 from chassis.database.database import Database
 from chassis.database.group_commit import GroupCommit, apply_each
-from chassis.database.sets import CountUp, ManyRows, RowsByKey
+from chassis.database.sets import CountUp, InsertRows, RowsByKey, UpdateRows
 
-__all__ = ["CountUp", "Database", "GroupCommit", "ManyRows", "RowsByKey", "apply_each"]
+__all__ = [
+    "CountUp",
+    "Database",
+    "GroupCommit",
+    "InsertRows",
+    "RowsByKey",
+    "UpdateRows",
+    "apply_each",
+]

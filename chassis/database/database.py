@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from chassis.database.engine import is_operational, open_engine
+from chassis.database.engine import is_cut, is_operational, open_engine
 from chassis.database.group_commit import GroupCommit
 from chassis.refusals import Refusal, StorageUnavailable
 
@@ -58,14 +58,19 @@ class Database(Generic[Piece]):
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, query)
 
     def _read(self, query: Callable[[Connection], Result]) -> Result:
+        was_kept = getattr(self._of_thread, "connection", None) is not None
         try:
             with self._read_connection().begin() as transaction:
                 return query(transaction.connection)
         except Refusal:
             raise
         except Exception as error:
+            cut = is_cut(getattr(self._of_thread, "connection", None))
             # Whatever it was: the next read begins with a connection that is not in question.
             self._discard_read_connection()
+            if cut and was_kept:
+                # The server may be back since it was last spoken with.
+                return self._read(query)
             if is_operational(self._read_engine, error):
                 raise StorageUnavailable from error
             raise

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import structlog
 
-from chassis.database.engine import is_operational
+from chassis.database.engine import is_conflict, is_cut, is_operational, take_turn
 from chassis.refusals import Expired, OutcomeUnknown, Refusal, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ Result = TypeVar("Result")
 Decide = Callable[["Connection", Sequence[Piece]], Sequence[Any]]
 """Carries out pieces in one transaction; returns for each its result, or the `Refusal` of it."""
 
+_ATTEMPTS = 5
+"""How often a batch is carried out again whose locks got in another writer's way."""
 _log = structlog.get_logger(__name__)
 
 
@@ -38,6 +40,17 @@ def apply_each(
         except Refusal as refusal:
             results.append(refusal)
     return results
+
+
+def apply_in_turn(
+    connection: Connection, pieces: Sequence[Callable[[Connection], Result]]
+) -> list[Result | Refusal]:
+    """Carry out functions as `apply_each`, while no other replica's writer is in a transaction.
+
+    They may then lock rows in any order, and count what only writers change.
+    """
+    take_turn(connection)
+    return apply_each(connection, pieces)
 
 
 @dataclass(slots=True)
@@ -153,10 +166,11 @@ class GroupCommit(Generic[Piece]):
                 outcomes[index] = result
         return outcomes
 
-    def _commit(self, pieces: list[Piece]) -> Sequence[Any]:
+    def _commit(self, pieces: list[Piece], attempt: int = 1) -> Sequence[Any]:
         begun = decided = False
+        # Kept from one transaction to the next: to check it out costs as much as ten statements.
+        was_kept = self._connection is not None
         try:
-            # Kept from one transaction to the next: to check it out costs as much as ten statements.
             if self._connection is None:
                 self._connection = self._engine.connect()
             transaction = self._connection.begin()
@@ -165,11 +179,20 @@ class GroupCommit(Generic[Piece]):
             decided = True
             transaction.commit()
         except Exception as error:  # noqa: BLE001 - it is the outcome of the pieces
+            cut = is_cut(self._connection)
             self._discard_connection()
+            if is_conflict(error) and attempt < _ATTEMPTS:
+                # Of two writers that waited for each other, this one was undone.
+                _log.warning("batch.repeated", pieces=len(pieces), error=type(error).__name__)
+                return self._commit(pieces, attempt + 1)
             if decided:
                 _log.error("commit.failed", pieces=len(pieces), error=type(error).__name__)
                 return [OutcomeUnknown() for _ in pieces]
-            if begun and len(pieces) > 1:
+            if cut and was_kept:
+                # Nothing is stored, and the server may be back since it was last spoken with.
+                _log.warning("connection.renewed", error=type(error).__name__)
+                return self._commit(pieces, attempt)
+            if begun and not cut and len(pieces) > 1:
                 # One of them may be at fault: the others must not suffer for it.
                 _log.warning("batch.split", pieces=len(pieces), error=type(error).__name__)
                 return [self._commit([piece])[0] for piece in pieces]

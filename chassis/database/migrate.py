@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import OperationalError
 
-from chassis.database.engine import open_engine
+from chassis.database.engine import migrate_alone, open_engine
 from chassis.process import StartError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from alembic.config import Config
-    from sqlalchemy import MetaData
+    from sqlalchemy import Engine, MetaData
 
 
 class SchemaMismatch(StartError):
@@ -54,16 +54,31 @@ def migrate(url: str, revisions: Revisions) -> None:
         SchemaMismatch: what came of it is not what the service works with.
     """
     from alembic import command
+    from alembic.util import CommandError
 
     engine = open_engine(url, read_only=False, pool_size=1)
     try:
         with engine.begin() as connection:
+            migrate_alone(connection)
             config = _config(revisions.scripts)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+    except OperationalError as error:
+        raise _unreachable(engine, error) from error
+    except CommandError:
+        # Of a revision that this version does not know, of which the check says more.
+        check_schema(url, revisions)
+        raise
     finally:
         engine.dispose()
     check_schema(url, revisions)
+
+
+def _unreachable(engine: Engine, error: OperationalError) -> SchemaMismatch:
+    name = engine.url.render_as_string()
+    return SchemaMismatch(
+        f"the database {name} can't be opened: {' '.join(str(error.orig).split())}"
+    )
 
 
 def run_migrations(metadata: MetaData) -> None:
@@ -97,8 +112,7 @@ def check_schema(url: str, revisions: Revisions) -> None:
                 else None
             )
     except OperationalError as error:
-        message = f"the database {name} can't be opened: {error.orig}"
-        raise SchemaMismatch(message) from error
+        raise _unreachable(engine, error) from error
     finally:
         engine.dispose()
     if found == revisions.head:

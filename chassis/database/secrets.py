@@ -6,7 +6,9 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Column, LargeBinary, MetaData, String, Table, insert, select
+from sqlalchemy import Column, LargeBinary, MetaData, String, Table, select
+
+from chassis.database.engine import insert_unless_there
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -46,6 +48,7 @@ def ensure_secrets(connection: Connection, table: Table) -> LogSecrets:
     found: dict[str, bytes] = {row.name: row.value for row in connection.execute(query)}
     missing = [{"name": name, "value": fresh[name]} for name in fresh if name not in found]
     if missing:
-        connection.execute(insert(table), missing)
-    held = fresh | found
-    return LogSecrets(token_key=held[_KEY], generation=held[_GENERATION].hex())
+        # Of several replicas that start at once, one makes them for all.
+        connection.execute(insert_unless_there(connection, table), missing)
+        found = {row.name: row.value for row in connection.execute(query)}
+    return LogSecrets(token_key=found[_KEY], generation=found[_GENERATION].hex())

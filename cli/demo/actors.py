@@ -49,12 +49,12 @@ class Actor:
     ) -> AsyncGenerator[friendship.WatchFriendshipsResponse, None]:
         """Begin a watch of friendships after a cursor."""
         request = friendship.WatchFriendshipsRequest(after_cursor=cursor)
-        return self.client.watch(self.client.friendships.WatchFriendships, request)
+        return self.client.stream(self.client.friendships.WatchFriendships, request)
 
     def watch_messages(self, cursor: str) -> AsyncGenerator[messaging.WatchMessagesResponse, None]:
         """Begin a watch of messages after a cursor."""
         request = messaging.WatchMessagesRequest(after_cursor=cursor)
-        return self.client.watch(self.client.messaging.WatchMessages, request)
+        return self.client.stream(self.client.messaging.WatchMessages, request)
 
     async def enter(self, handle: str, display_name: str) -> friendship.Person:
         """Create this person's profile."""

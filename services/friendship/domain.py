@@ -318,15 +318,36 @@ _PLAIN: dict[Action, Callable[[PairState, Side], Transition]] = {
 }
 
 
+class PhotoState(Enum):
+    """How far a photo has come. Its files are there from before it is kept until after it is doomed."""
+
+    STORING = 0
+    KEPT = 1
+    DOOMED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photo of a person. `create_time` is in microseconds since 1970."""
+
+    photo_id: str
+    person_id: str
+    create_time: int
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A member of the network. `create_time` is in microseconds since 1970."""
+    """A member of the network. `create_time` is in microseconds since 1970.
+
+    `photo_id` is empty if they have no photo.
+    """
 
     person_id: str
     handle: str
     display_name: str
     headline: str
     create_time: int
+    photo_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from grpc import StatusCode
 
 from chassis.errors import ErrorSpec
+from chassis.files import refusals as file_refusals
+from chassis.files.errors import FILE_ERRORS
 from services.friendship import refusals
 
 if TYPE_CHECKING:
@@ -15,6 +17,22 @@ if TYPE_CHECKING:
     from chassis.refusals import Refusal
 
 ERRORS: Mapping[type[Refusal], ErrorSpec] = {
+    **FILE_ERRORS,
+    file_refusals.UploadTooLarge: ErrorSpec(
+        StatusCode.RESOURCE_EXHAUSTED,
+        "PHOTO_TOO_LARGE",
+        "The photo has more bytes than are taken here. Make it smaller and set that.",
+    ),
+    file_refusals.TypeMismatch: ErrorSpec(
+        StatusCode.INVALID_ARGUMENT,
+        "PHOTO_TYPE_UNKNOWN",
+        "A photo is a JPEG, PNG or WebP picture, and of the type that it is said to be.",
+    ),
+    refusals.PhotoNotFound: ErrorSpec(
+        StatusCode.NOT_FOUND,
+        "PHOTO_NOT_FOUND",
+        "There is no such photo, or no longer. GetPerson tells which one a person has now.",
+    ),
     refusals.PersonNotFound: ErrorSpec(
         StatusCode.NOT_FOUND,
         "PERSON_NOT_FOUND",

@@ -143,7 +143,7 @@ def _create(connection: Connection, person: Person) -> Person:
     if kept is None:
         store.insert_person(connection, person)
         return person
-    if replace(person, create_time=kept.create_time) != kept:
+    if replace(person, create_time=kept.create_time, photo_id=kept.photo_id) != kept:
         raise PersonExists
     return kept
 

@@ -29,6 +29,10 @@ class NotWithYourself(Refusal):
     """Nobody asks, removes or blocks themselves."""
 
 
+class PhotoNotFound(Refusal):
+    """There is no such photo, or no longer."""
+
+
 class RequestNotFound(Refusal):
     """There is no such request, or it is not the caller's to command."""
 

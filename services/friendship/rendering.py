@@ -45,6 +45,7 @@ def person(seen: SeenPerson) -> pb.Person:
         relationship=_RELATIONSHIPS[seen.relationship],
         can_message=seen.relationship is Relationship.FRIENDS,
         create_time=timestamp(found.create_time),
+        photo_id=found.photo_id,
     )
 
 

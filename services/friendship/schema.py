@@ -13,12 +13,12 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
-    Text,
     UniqueConstraint,
     text,
 )
 
 from chassis.database.secrets import secrets_table
+from chassis.database.types import ordered_text
 from chassis.inbox import InboxTables
 
 metadata = MetaData(
@@ -31,11 +31,11 @@ metadata = MetaData(
     }
 )
 
-# Ids, handles and words are ordered by their code points, in every database as in Python.
-PersonId = String(255).with_variant(String(255, collation="C"), "postgresql")
-RequestId = String(64).with_variant(String(64, collation="C"), "postgresql")
-Handle = String(30).with_variant(String(30, collation="C"), "postgresql")
-Term = Text().with_variant(Text(collation="C"), "postgresql")
+PersonId = ordered_text(255)
+RequestId = ordered_text(64)
+PhotoId = ordered_text(64)
+Handle = ordered_text(30)
+Term = ordered_text()
 
 people = Table(
     "people",
@@ -50,6 +50,33 @@ people = Table(
     CheckConstraint("length(handle) BETWEEN 3 AND 30", "handle_length"),
     CheckConstraint("length(display_name) BETWEEN 1 AND 80", "display_name_length"),
     CheckConstraint("length(headline) <= 120", "headline_length"),
+)
+
+photos = Table(
+    "photos",
+    metadata,
+    Column("photo_id", PhotoId, primary_key=True),
+    Column("person_id", PersonId, ForeignKey("people.person_id"), nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    CheckConstraint("length(photo_id) BETWEEN 1 AND 64", "id_length"),
+    CheckConstraint("state IN (0, 1, 2)", "known_state"),
+    # The photo that a person has: one, or none.
+    Index(
+        "ix_photos_kept",
+        "person_id",
+        unique=True,
+        sqlite_where=text("state = 1"),
+        postgresql_where=text("state = 1"),
+    ),
+    # What is to be removed, now or if it does not get on.
+    Index(
+        "ix_photos_to_sweep",
+        "state",
+        "create_time",
+        sqlite_where=text("state <> 1"),
+        postgresql_where=text("state <> 1"),
+    ),
 )
 
 TERM_OF_HANDLE = 0

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 import grpc
 
 from chassis.calls import caller_id
+from chassis.files.parts import header_and_chunks
 from chassis.paging import Pager
 from paperplane.friendship.v1 import authorization_pb2, authorization_pb2_grpc, friendship_pb2_grpc
 from paperplane.friendship.v1 import friendship_pb2 as pb
 from services.friendship import rendering
 from services.friendship.domain import Box
 from services.friendship.people import SETTABLE
+from services.friendship.photos import CONTENT_TYPE, PhotoSize
 from services.friendship.store.people import Hit
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from chassis.paging import TokenSigner
     from services.friendship.friendships import Friendships
     from services.friendship.people import People
+    from services.friendship.photos import Photos
     from services.friendship.watching import Watching
 
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -30,6 +33,7 @@ _BOXES = {
     pb.REQUEST_BOX_SENT: Box.SENT,
     pb.REQUEST_BOX_IGNORED: Box.IGNORED,
 }
+_PHOTO_SIZES = {pb.PHOTO_SIZE_SMALL: PhotoSize.SMALL, pb.PHOTO_SIZE_LARGE: PhotoSize.LARGE}
 
 
 def _deadline(context: _Context) -> float | None:
@@ -42,8 +46,9 @@ def _deadline(context: _Context) -> float | None:
 class PeopleServicer(friendship_pb2_grpc.PeopleServiceServicer):
     """Serves the network."""
 
-    def __init__(self, people: People, signer: TokenSigner) -> None:
+    def __init__(self, people: People, photos: Photos, signer: TokenSigner) -> None:
         self._people = people
+        self._photos = photos
         self._signer = signer
 
     async def CreatePerson(
@@ -87,6 +92,26 @@ class PeopleServicer(friendship_pb2_grpc.PeopleServiceServicer):
         return pb.SearchPeopleResponse(
             people=map(rendering.person, found.people), next_page_token=pager.next_token(end)
         )
+
+    async def SetPhoto(
+        self, request_iterator: AsyncIterator[pb.SetPhotoRequest], context: _Context
+    ) -> pb.SetPhotoResponse:
+        """Give the caller a photo."""
+        header, chunks = await header_and_chunks(request_iterator)
+        seen = await self._photos.set(caller_id(), header.content_type, header.size_bytes, chunks)
+        return pb.SetPhotoResponse(person=rendering.person(seen))
+
+    async def DeletePhoto(
+        self, request: pb.DeletePhotoRequest, context: _Context
+    ) -> pb.DeletePhotoResponse:
+        """Take the caller's photo away."""
+        seen = await self._photos.delete(caller_id())
+        return pb.DeletePhotoResponse(person=rendering.person(seen))
+
+    async def GetPhoto(self, request: pb.GetPhotoRequest, context: _Context) -> pb.GetPhotoResponse:
+        """Return a photo."""
+        content = await self._photos.get(request.photo_id, _PHOTO_SIZES[request.size])
+        return pb.GetPhotoResponse(content=content, content_type=CONTENT_TYPE)
 
 
 class FriendshipServicer(friendship_pb2_grpc.FriendshipServiceServicer):

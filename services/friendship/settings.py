@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from chassis.settings import ServiceSettings
+from chassis.settings import FilesUrl, ServiceSettings
 
 Limit = Annotated[int, Field(ge=1)] | Literal["off"]
 
@@ -15,7 +15,17 @@ class FriendshipSettings(ServiceSettings):
     """The options of the friendship service."""
 
     messaging: str
-    """Where the messaging service serves: `unix:/path` or `host:port`."""
+    """Where the messaging service serves: `unix:/path` or `host:port`. Each address of a host is a replica."""
+    photos: FilesUrl
+    """Where photos are kept: `file:///folder` or `s3://bucket/prefix`. Under `make run` it is a
+    folder of its data, unless it is given."""
+    max_photo_bytes: Annotated[int, Field(ge=1, le=100_000_000)] = 10_000_000
+    """How large an uploaded photo may be, in bytes."""
+    max_picture_pixels: Annotated[int, Field(ge=1, le=500_000_000)] = 64_000_000
+    """How many pixels a picture may have. While one is looked at, a process of its own holds up to
+    twelve bytes for each."""
+    sweep_seconds: Annotated[float, Field(gt=0, le=86_400)] = 300.0
+    """How often files that nobody can reach any more are looked for, in seconds."""
     requests_per_hour: Limit = 100
     """How many friend requests a person may make in an hour, or `off`."""
     max_pending_requests: Limit = 500

@@ -10,7 +10,8 @@ from chassis.inbox import Entry
 from services.messaging import store
 from services.messaging.domain import Channel, ChannelNotFound, Grant, Message, Pair, Reading
 from services.messaging.schema import inbox
-from services.messaging.sending import Committed, Write
+from services.messaging.sending import Done, tell_both
+from services.messaging.writing import Act, Write
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -122,26 +123,21 @@ class Channels:
         """
         now = self._clock()
 
-        def write(connection: Connection) -> Committed:
-            found = store.find_channels_of_pairs(connection, grants)
+        def write(connection: Connection) -> Done:
             entries: list[Entry] = []
-            for pair, grant in sorted(grants.items()):
-                before = found.get(pair)
-                if before is None:
-                    before = Channel(self._new_id(), pair, open=False, epoch=0)
-                    after = before.at_epoch(grant, now)
-                    store.insert_channel(connection, after)
-                elif grant.epoch > before.epoch:
-                    after = before.at_epoch(grant, now)
-                    store.update_channels(connection, [after])
-                else:
+            changed: list[Channel] = []
+            for pair, before in store.find_channels_of_pairs(connection, grants).items():
+                after = before.at_epoch(grants[pair], now)
+                if after.epoch <= before.epoch:
                     continue
+                changed.append(after)
                 if after.open != before.open:
                     kind = "channel_opened" if after.open else "channel_closed"
-                    entries += [Entry(person, kind, after.channel_id, now) for person in pair]
-            return Committed(None, inbox.append(connection, entries))
+                    entries += tell_both(after, kind, 0, now)
+            store.update_channels(connection, changed)
+            return Done(None, entries)
 
-        await self._database.write(write)
+        await self._database.write(Act(write, pairs={pair: self._new_id() for pair in grants}))
 
 
 def read_up_to(channel: Channel, person_id: str, seq: int, unread: int) -> Channel:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from chassis.refusals import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 class ChannelNotFound(Refusal):
@@ -41,7 +42,15 @@ class ClientMessageIdReused(Refusal):
 
 
 class AttachmentNotFound(Refusal):
-    """There is no such attachment for this sender."""
+    """There is no such attachment, or not for this person, or not for this use."""
+
+
+class TooManyUploads(Refusal):
+    """The person has too many uploads under way or not yet sent."""
+
+
+class RangeNotSatisfiable(Refusal):
+    """What is asked for begins behind the end of the file."""
 
 
 class FriendshipUnavailable(Refusal):
@@ -187,12 +196,57 @@ def fence(channel: Channel, grant: Grant, now: int) -> Channel:
     return channel
 
 
+class AttachmentState(StrEnum):
+    """Where an attachment stands in its life. Without its row, there is no file either."""
+
+    STORING = "storing"
+    """Its files are being written, or were when the process ended."""
+    UNSENT = "unsent"
+    """Its uploader can send it, and only they can see it."""
+    SENT = "sent"
+    """It belongs to a message."""
+    DOOMED = "doomed"
+    """Nobody can see it any more; its files are about to be removed."""
+
+
+class Attachment(NamedTuple):
+    """A file that goes with a message, or waits to be sent with one.
+
+    Attributes:
+        content_type: its media type.
+        width: of a picture, in pixels; 0 for all else.
+        height: of a picture, in pixels; 0 for all else.
+        preview_bytes: the size of its preview; 0 if it has none.
+        preview_type: the media type of its preview; empty if it has none.
+        create_time: when its upload was complete, in microseconds since 1970.
+        channel_id: where it was sent; None before.
+        seq: with which message.
+        place: at which place of that message, from 0.
+    """
+
+    attachment_id: str
+    uploader_id: str
+    state: str
+    file_name: str
+    content_type: str
+    size_bytes: int
+    width: int
+    height: int
+    preview_bytes: int
+    preview_type: str
+    create_time: int
+    channel_id: str | None = None
+    seq: int | None = None
+    place: int | None = None
+
+
 class Message(NamedTuple):
     """One message. Times are in microseconds since 1970.
 
     Attributes:
         client_message_id: the id that the sender's client gave it, or None.
         digest: of what was first asked to be sent; None once deleted.
+        attachments: the files that go with it, in their order.
     """
 
     channel_id: str
@@ -204,8 +258,10 @@ class Message(NamedTuple):
     create_time: int
     edit_time: int | None = None
     delete_time: int | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
-def digest(text: str) -> bytes:
+def digest(text: str, attachment_ids: Sequence[str] = ()) -> bytes:
     """Return what two requests to send have in common exactly if they ask for the same."""
-    return hashlib.sha256(text.encode()).digest()
+    # No text and no id holds a NUL.
+    return hashlib.sha256("\0".join((text, *attachment_ids)).encode()).digest()

@@ -24,8 +24,8 @@ from services.messaging.domain import (
     StaleGrant,
     fence,
 )
-from services.messaging.schema import inbox
-from services.messaging.sending import Committed, Send, Write
+from services.messaging.sending import Done, Send, tell_both
+from services.messaging.writing import Act, Committed, Write
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from chassis.database import Database
     from chassis.doorbell import Doorbell
     from services.messaging.friend_gate import FriendGate
+    from services.messaging.sweeping import Sweeping
 
 _MAX_PAIRS_KEPT = 200_000
 _MAX_ASKS = 3
@@ -46,12 +47,14 @@ class Draft(NamedTuple):
 
     Attributes:
         client_message_id: the client's own id, or None.
+        attachment_ids: the files to go with it.
     """
 
     sender_id: str
     channel_id: str
     client_message_id: str | None
     text: str
+    attachment_ids: tuple[str, ...] = ()
 
 
 class Messages:
@@ -62,15 +65,22 @@ class Messages:
         gate: tells whether two are friends.
         doorbell: passes typing signs on.
         clock: tells the time.
+        sweeping: removes the files of deleted messages.
     """
 
     def __init__(
-        self, database: Database[Write], gate: FriendGate, doorbell: Doorbell, clock: Clock
+        self,
+        database: Database[Write],
+        gate: FriendGate,
+        doorbell: Doorbell,
+        clock: Clock,
+        sweeping: Sweeping,
     ) -> None:
         self._database = database
         self._gate = gate
         self._doorbell = doorbell
         self._clock = clock
+        self._sweeping = sweeping
         # A channel's pair never changes.
         self._pairs: dict[str, Pair] = {}
 
@@ -81,7 +91,7 @@ class Messages:
             deadline: when the sender stops waiting, on the clock of `time.monotonic`.
 
         Raises:
-            ChannelNotFound, ChannelClosed, ClientMessageIdReused: it is refused.
+            ChannelNotFound, ChannelClosed, ClientMessageIdReused, AttachmentNotFound: it is refused.
             FriendshipUnavailable: nothing was stored.
             OutcomeUnknown: it may have been stored.
         """
@@ -97,6 +107,7 @@ class Messages:
                 draft.text,
                 grant,
                 self._clock(),
+                draft.attachment_ids,
             )
             committed: Committed = await self._database.write(send, deadline)
             message: Message = committed.value
@@ -115,10 +126,10 @@ class Messages:
         if sender_id not in pair:
             raise ChannelNotFound
 
-        def write_with(grant: Grant | None) -> Callable[[Connection], Committed]:
+        def write_with(grant: Grant | None) -> Act:
             now = self._clock()
 
-            def write(connection: Connection) -> Committed:
+            def write(connection: Connection) -> Done:
                 channel = _own_channel(connection, channel_id, sender_id)
                 message = _own_message(connection, channel, sender_id, seq)
                 if message.delete_time is not None:
@@ -130,13 +141,13 @@ class Messages:
                 if passed != channel:
                     store.update_channels(connection, [passed])
                 if passed.open and not channel.open:
-                    entries = _entries(passed, "channel_opened", 0, now)
+                    entries = tell_both(passed, "channel_opened", 0, now)
                 edited = message._replace(text=text, edit_time=now)
                 store.update_message(connection, edited)
-                entries += _entries(passed, "message_edited", seq, now)
-                return Committed(edited, inbox.append(connection, entries))
+                entries += tell_both(passed, "message_edited", seq, now)
+                return Done(edited, entries)
 
-            return write
+            return Act(write, [channel_id])
 
         async def attempt(grant: Grant | None) -> Message:
             committed: Committed = await self._database.write(write_with(grant))
@@ -146,30 +157,38 @@ class Messages:
         return await self._with_grant(pair, attempt)
 
     async def delete(self, sender_id: str, channel_id: str, seq: int) -> Message:
-        """Erase a sender's own message for both; its place stays. Allowed in a closed channel.
+        """Erase a sender's own message and its files for both; its place stays.
+
+        Allowed in a closed channel too.
 
         Raises:
             ChannelNotFound, MessageNotFound, NotTheSender: refused.
         """
         now = self._clock()
 
-        def write(connection: Connection) -> Committed:
+        def write(connection: Connection) -> Done:
             channel = _own_channel(connection, channel_id, sender_id)
             message = _own_message(connection, channel, sender_id, seq)
             if message.delete_time is not None:
-                return Committed(message)
-            deleted = message._replace(text="", digest=None, delete_time=now)
+                return Done((message, False))
+            deleted = message._replace(text="", digest=None, delete_time=now, attachments=())
             store.update_message(connection, deleted)
+            if message.attachments:
+                store.doom_attachments_of(connection, channel_id, seq)
             friend_id = channel.pair.other(sender_id)
             reading = channel.reading(friend_id)
             if seq > reading.seq:
                 fewer = reading._replace(unread=reading.unread - 1)
                 store.update_channels(connection, [channel.with_reading(friend_id, fewer)])
-            entries = _entries(channel, "message_deleted", seq, now)
-            return Committed(deleted, inbox.append(connection, entries))
+            entries = tell_both(channel, "message_deleted", seq, now)
+            return Done((deleted, bool(message.attachments)), entries)
 
-        committed: Committed = await self._database.write(write)
-        message: Message = committed.value
+        committed: Committed = await self._database.write(Act(write, [channel_id]))
+        message: Message
+        had_files: bool
+        message, had_files = committed.value
+        if had_files:
+            self._sweeping.nudge()
         return message
 
     async def mark_read(self, person_id: str, channel_id: str, seq: int) -> ChannelView:
@@ -180,11 +199,11 @@ class Messages:
         """
         now = self._clock()
 
-        def write(connection: Connection) -> Committed:
+        def write(connection: Connection) -> Done:
             channel = _own_channel(connection, channel_id, person_id)
             if seq > channel.last_seq:
                 raise MessageNotFound
-            rings: dict[str, int] = {}
+            entries: list[Entry] = []
             reading = channel.reading(person_id)
             # A mark that was made while the channel was closed can be told once it is open again.
             if seq > (reading.told_seq if channel.open else reading.seq):
@@ -196,10 +215,9 @@ class Messages:
                     entries = [
                         Entry(who, "read", channel_id, now, seq, person_id) for who in channel.pair
                     ]
-                    rings = inbox.append(connection, entries)
-            return Committed(view_channels(connection, [channel])[0], rings)
+            return Done(view_channels(connection, [channel])[0], entries)
 
-        committed: Committed = await self._database.write(write)
+        committed: Committed = await self._database.write(Act(write, [channel_id]))
         view: ChannelView = committed.value
         return view
 
@@ -214,7 +232,7 @@ class Messages:
         )
         if not channel.open:
             raise ChannelClosed
-        whisper = TypingSign(channel_id, channel.epoch, person_id).to_bytes()
+        whisper = TypingSign(channel_id, channel.epoch).to_bytes()
         self._doorbell.whisper(channel.pair.other(person_id), whisper)
 
     async def list(
@@ -264,15 +282,14 @@ class Messages:
 
 @dataclass(frozen=True, slots=True)
 class TypingSign:
-    """What is whispered when someone types: who, where, and in which epoch of the friendship."""
+    """What is whispered to a person when their friend types: where, and in which epoch of the friendship."""
 
     channel_id: str
     epoch: int
-    person_id: str
 
     def to_bytes(self) -> bytes:
         """Return it as a whisper."""
-        return json.dumps([self.channel_id, self.epoch, self.person_id]).encode()
+        return json.dumps([self.channel_id, self.epoch]).encode()
 
     @classmethod
     def from_bytes(cls, whisper: bytes) -> TypingSign:
@@ -296,7 +313,3 @@ def _own_message(connection: Connection, channel: Channel, sender_id: str, seq: 
     if message.sender_id != sender_id:
         raise NotTheSender
     return message
-
-
-def _entries(channel: Channel, kind: str, number: int, now: int) -> list[Entry]:
-    return [Entry(person, kind, channel.channel_id, now, number) for person in channel.pair]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from paperplane.messaging.v1 import attachments_pb2
 from paperplane.messaging.v1 import messaging_pb2 as pb
 from services.messaging import store
 from services.messaging.channels import ChannelView, view_channels
@@ -15,12 +16,34 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from chassis.inbox import Entry
-    from services.messaging.domain import Message
+    from services.messaging.domain import Attachment, Message
 
 
 def timestamp(microseconds: int) -> Timestamp:
     """Render a time."""
     return Timestamp(seconds=microseconds // 1_000_000, nanos=microseconds % 1_000_000 * 1000)
+
+
+def attachment(found: Attachment) -> pb.Attachment:
+    """Render an attachment."""
+    return pb.Attachment(
+        attachment_id=found.attachment_id,
+        file_name=found.file_name,
+        content_type=found.content_type,
+        size_bytes=found.size_bytes,
+        width=found.width,
+        height=found.height,
+        has_preview=found.preview_bytes > 0,
+    )
+
+
+def download_header(found: Attachment, *, preview: bool) -> attachments_pb2.DownloadHeader:
+    """Render what goes before the content of an attachment or its preview."""
+    return attachments_pb2.DownloadHeader(
+        attachment=attachment(found),
+        content_type=found.preview_type if preview else found.content_type,
+        total_bytes=found.preview_bytes if preview else found.size_bytes,
+    )
 
 
 def message(found: Message) -> pb.Message:
@@ -31,6 +54,7 @@ def message(found: Message) -> pb.Message:
         sender_id=found.sender_id,
         client_message_id=found.client_message_id or "",
         text=found.text,
+        attachments=map(attachment, found.attachments),
         create_time=timestamp(found.create_time),
         edit_time=None if found.edit_time is None else timestamp(found.edit_time),
         delete_time=None if found.delete_time is None else timestamp(found.delete_time),

@@ -8,6 +8,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -16,9 +17,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from chassis.database.secrets import secrets_table
+from chassis.database.types import ordered_text
 from chassis.inbox import InboxTables
 
 metadata = MetaData(
@@ -31,12 +34,16 @@ metadata = MetaData(
     }
 )
 
+PersonId = ordered_text(255)
+ChannelId = ordered_text(64)
+AttachmentId = ordered_text(64)
+
 channels = Table(
     "channels",
     metadata,
-    Column("channel_id", String(64), primary_key=True),
-    Column("low_id", String(255), nullable=False),
-    Column("high_id", String(255), nullable=False),
+    Column("channel_id", ChannelId, primary_key=True),
+    Column("low_id", PersonId, nullable=False),
+    Column("high_id", PersonId, nullable=False),
     Column("open", Boolean, nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("last_seq", BigInteger, nullable=False),
@@ -62,19 +69,57 @@ channels = Table(
 messages = Table(
     "messages",
     metadata,
-    Column("channel_id", String(64), ForeignKey("channels.channel_id"), primary_key=True),
+    Column("channel_id", ChannelId, ForeignKey("channels.channel_id"), primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("sender_id", String(255), nullable=False),
+    Column("sender_id", PersonId, nullable=False),
     Column("client_message_id", String(128)),
     Column("digest", LargeBinary(32)),
     Column("text", Text, nullable=False),
     Column("create_time", BigInteger, nullable=False),
     Column("edit_time", BigInteger),
     Column("delete_time", BigInteger),
+    # So that what has no attachments, as hardly any message has, is never looked up among them.
+    Column("attachment_count", Integer, nullable=False),
     # NULLs differ from each other: a message without a client id never collides.
     UniqueConstraint("channel_id", "sender_id", "client_message_id"),
     CheckConstraint("seq >= 1", "seq_from_one"),
-    CheckConstraint("delete_time IS NULL OR (text = '' AND digest IS NULL)", "deleted_is_erased"),
+    CheckConstraint(
+        "delete_time IS NULL OR (text = '' AND digest IS NULL AND attachment_count = 0)",
+        "deleted_is_erased",
+    ),
+)
+
+NOT_SENT = text("state <> 'sent'")
+"""What the index of the attachments that wait is over; a query must say it in the same words."""
+
+attachments = Table(
+    "attachments",
+    metadata,
+    Column("attachment_id", AttachmentId, primary_key=True),
+    Column("uploader_id", PersonId, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("content_type", String(127), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("preview_bytes", BigInteger, nullable=False),
+    Column("preview_type", String(127), nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("channel_id", ChannelId),
+    Column("seq", BigInteger),
+    Column("place", Integer),
+    ForeignKeyConstraint(["channel_id", "seq"], ["messages.channel_id", "messages.seq"]),
+    UniqueConstraint("channel_id", "seq", "place"),
+    CheckConstraint("state IN ('storing', 'unsent', 'sent', 'doomed')", "state_known"),
+    CheckConstraint(
+        "(state = 'sent') = (channel_id IS NOT NULL AND seq IS NOT NULL AND place IS NOT NULL)",
+        "sent_has_its_message",
+    ),
+    CheckConstraint("state <> 'doomed' OR file_name = ''", "doomed_is_erased"),
+    Index(
+        "ix_attachments_waiting", "uploader_id", sqlite_where=NOT_SENT, postgresql_where=NOT_SENT
+    ),
 )
 
 inbox = InboxTables(metadata)

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from chassis.calls import caller_id
+from chassis.files.parts import header_and_chunks
 from chassis.interceptors import parse
 from chassis.paging import Pager, fitting
 from chassis.refusals import InvalidRequest
 from paperplane.messaging.v1 import (
+    attachments_pb2,
+    attachments_pb2_grpc,
     intake_pb2,
     intake_pb2_grpc,
     lifecycle_pb2,
@@ -21,7 +24,8 @@ from paperplane.messaging.v1 import (
 )
 from paperplane.messaging.v1 import messaging_pb2 as pb
 from services.messaging import rendering
-from services.messaging.domain import AttachmentNotFound, Grant, Pair
+from services.messaging.attachments import Attachments, Upload
+from services.messaging.domain import Grant, Pair
 from services.messaging.messages import Draft
 
 if TYPE_CHECKING:
@@ -166,11 +170,50 @@ async def send(
     # A rule across fields would make validation several times as expensive, on the hottest path.
     if not request.text and not request.attachment_ids:
         raise InvalidRequest.field("text", "a message needs a text or at least one attachment")
-    if request.attachment_ids:
-        raise AttachmentNotFound
-    draft = Draft(caller_id(), request.channel_id, request.client_message_id or None, request.text)
+    draft = Draft(
+        caller_id(),
+        request.channel_id,
+        request.client_message_id or None,
+        request.text,
+        tuple(request.attachment_ids),
+    )
     sent = await messages.send(draft, deadline)
     return pb.SendMessageResponse(message=rendering.message(sent))
+
+
+class AttachmentServicer(attachments_pb2_grpc.AttachmentServiceServicer):
+    """Takes files in and gives them out."""
+
+    def __init__(self, attachments: Attachments) -> None:
+        self._attachments = attachments
+
+    async def UploadAttachment(
+        self,
+        request_iterator: AsyncIterator[attachments_pb2.UploadAttachmentRequest],
+        context: _Context,
+    ) -> attachments_pb2.UploadAttachmentResponse:
+        """Take in a file of the caller's."""
+        header, chunks = await header_and_chunks(request_iterator)
+        upload = Upload(header.file_name, header.content_type, header.size_bytes)
+        attachment = await self._attachments.upload(caller_id(), upload, chunks)
+        return attachments_pb2.UploadAttachmentResponse(attachment=rendering.attachment(attachment))
+
+    async def DownloadAttachment(
+        self, request: attachments_pb2.DownloadAttachmentRequest, context: _Context
+    ) -> AsyncIterator[attachments_pb2.DownloadAttachmentResponse]:
+        """Give out a file, or a part of it, to one of those who may have it."""
+        attachment = await self._attachments.find(caller_id(), request.attachment_id)
+        pieces = self._attachments.read(
+            attachment, preview=request.preview, offset=request.offset, length=request.length
+        )
+        # Before anything is said of a file, there is a piece of it.
+        first = await anext(pieces)
+        yield attachments_pb2.DownloadAttachmentResponse(
+            header=rendering.download_header(attachment, preview=request.preview)
+        )
+        yield attachments_pb2.DownloadAttachmentResponse(chunk=first)
+        async for piece in pieces:
+            yield attachments_pb2.DownloadAttachmentResponse(chunk=piece)
 
 
 class ChannelLifecycleServicer(lifecycle_pb2_grpc.ChannelLifecycleServiceServicer):

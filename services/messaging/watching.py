@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from chassis.clock import Clock
     from chassis.database import Database
-    from services.messaging.sending import Write
+    from services.messaging.domain import Channel
+    from services.messaging.writing import Write
 
 
 class Watching:
@@ -57,8 +58,10 @@ class Watching:
                     yield pb.WatchMessagesResponse(event=event, cursor=here)
                 case _:
                     sign = TypingSign.from_bytes(step.whisper)
-                    if await self._database.read(partial(_still_open, sign)):
-                        typing = pb.Typing(channel_id=sign.channel_id, person_id=sign.person_id)
+                    channel = await self._database.read(partial(_find, sign))
+                    if channel is not None:
+                        friend_id = channel.pair.other(person_id)
+                        typing = pb.Typing(channel_id=sign.channel_id, person_id=friend_id)
                         event = pb.Event(event_time=self._now(), typing=typing)
                         yield pb.WatchMessagesResponse(event=event, cursor=here)
 
@@ -66,7 +69,8 @@ class Watching:
         return rendering.timestamp(self._clock())
 
 
-def _still_open(sign: TypingSign, connection: Connection) -> bool:
-    """Tell whether the friendship that a sign was made in still stands."""
+def _find(sign: TypingSign, connection: Connection) -> Channel | None:
+    """Return the channel of a sign, if the friendship that it was made in still stands."""
     channel = store.find_channel(connection, sign.channel_id)
-    return channel is not None and channel.open and channel.epoch == sign.epoch
+    stands = channel is not None and channel.open and channel.epoch == sign.epoch
+    return channel if stands else None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chassis.client import open_channel
@@ -13,14 +13,19 @@ from chassis.clock import Clock, NewId, new_id, system_clock
 from chassis.database import Database
 from chassis.database.migrate import check_schema
 from chassis.database.secrets import LogSecrets, ensure_secrets
-from chassis.doorbell import Doorbell, LocalDoorbell
+from chassis.doorbell import Doorbell, open_doorbell
 from chassis.errors import ErrorTable
+from chassis.files.pictures import PictureLimits, PictureRenderer
+from chassis.files.store import FileStore
+from chassis.files.sweeper import Sweeper
 from chassis.inbox import Cursors, InboxReader
 from chassis.intake import Intake
 from chassis.interceptors import ServiceInterceptor
 from chassis.paging import TokenSigner
 from chassis.server import GrpcServer
 from paperplane.messaging.v1 import (
+    attachments_pb2,
+    attachments_pb2_grpc,
     intake_pb2,
     intake_pb2_grpc,
     lifecycle_pb2,
@@ -28,19 +33,23 @@ from paperplane.messaging.v1 import (
     messaging_pb2,
     messaging_pb2_grpc,
 )
+from services.messaging.attachments import Attachments, UploadLimits
 from services.messaging.channels import Channels
 from services.messaging.errors import ERRORS
 from services.messaging.friend_gate import GrpcFriendGate
 from services.messaging.messages import Messages
 from services.messaging.migrations import MIGRATIONS
 from services.messaging.schema import inbox, secrets
-from services.messaging.sending import Committed, decide
+from services.messaging.sending import Done
 from services.messaging.servicers import (
+    AttachmentServicer,
     ChannelLifecycleServicer,
     MessageIntakeServicer,
     MessagingServicer,
 )
+from services.messaging.sweeping import Ages, Sweeping
 from services.messaging.watching import Watching
+from services.messaging.writing import Act, Committed, decide
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -50,6 +59,7 @@ if TYPE_CHECKING:
 
 SERVICES = [
     messaging_pb2.DESCRIPTOR.services_by_name["MessagingService"],
+    attachments_pb2.DESCRIPTOR.services_by_name["AttachmentService"],
     lifecycle_pb2.DESCRIPTOR.services_by_name["ChannelLifecycleService"],
     intake_pb2.DESCRIPTOR.services_by_name["MessageIntakeService"],
 ]
@@ -73,9 +83,12 @@ async def running(
     """
     check_schema(settings.database, MIGRATIONS)
     stopping = asyncio.Event()
-    doorbell: Doorbell = LocalDoorbell()
     errors = ErrorTable("paperplane", ERRORS)
     intake = Intake(errors)
+
+    def announce(committed: Committed) -> None:
+        for person_id, position in committed.rings.items():
+            doorbell.ring(person_id, position)
 
     def end_streams() -> None:
         stopping.set()
@@ -83,12 +96,15 @@ async def running(
         intake.end()
 
     async with AsyncExitStack() as opened:
-        database = Database(settings.database, decide, partial(_ring, doorbell))
+        database = Database(settings.database, decide, announce)
         opened.push_async_callback(database.close)
+        own: LogSecrets = (await database.write(Act(_secrets))).value
+        doorbell: Doorbell = await opened.enter_async_context(
+            open_doorbell(settings.nats, "paperplane.messaging", own.token_key)
+        )
         friendship = await opened.enter_async_context(open_channel(settings.friendship))
         gate = GrpcFriendGate(friendship, settings.authorization_max_age)
         opened.push_async_callback(gate.close)
-        own: LogSecrets = (await database.write(_secrets)).value
         signer = TokenSigner(own.token_key)
         cursors = Cursors(signer, "messaging", own.generation)
         reader = InboxReader(
@@ -100,7 +116,16 @@ async def running(
             poll_seconds=settings.stream_poll_seconds,
         )
         channels = Channels(database, gate, clock, new_id)
-        messages = Messages(database, gate, doorbell, clock)
+        files = await FileStore.open(settings.attachments)
+        sweeper = Sweeper(settings.sweep_seconds)
+        opened.push_async_callback(sweeper.close)
+        sweeping = Sweeping(database, files, sweeper, clock, _ages(settings))
+        sweeper.start(sweeping.sweep)
+        messages = Messages(database, gate, doorbell, clock, sweeping)
+        pictures = PictureRenderer(PictureLimits(settings.max_picture_pixels))
+        attachments = Attachments(
+            database, files, pictures, sweeping, clock, new_id, _limits(settings)
+        )
         watching = Watching(database, reader, cursors, clock)
 
         server = GrpcServer(
@@ -108,6 +133,9 @@ async def running(
         )
         messaging_pb2_grpc.add_MessagingServiceServicer_to_server(
             MessagingServicer(channels, messages, watching, signer, cursors), server.server
+        )
+        attachments_pb2_grpc.add_AttachmentServiceServicer_to_server(
+            AttachmentServicer(attachments), server.server
         )
         lifecycle_pb2_grpc.add_ChannelLifecycleServiceServicer_to_server(
             ChannelLifecycleServicer(channels), server.server
@@ -121,10 +149,22 @@ async def running(
         yield server
 
 
-def _ring(doorbell: Doorbell, committed: Committed) -> None:
-    for person_id, position in committed.rings.items():
-        doorbell.ring(person_id, position)
+def _limits(settings: MessagingSettings) -> UploadLimits:
+    waiting = settings.max_unsent_attachments
+    return UploadLimits(
+        settings.max_attachment_bytes,
+        sys.maxsize if waiting == "off" else waiting,
+        settings.upload_timeout,
+    )
 
 
-def _secrets(connection: Connection) -> Committed:
-    return Committed(ensure_secrets(connection, secrets))
+def _ages(settings: MessagingSettings) -> Ages:
+    return Ages(
+        unsent=settings.unsent_attachment_age,
+        # Longer than any upload takes, also if the clock was set meanwhile.
+        storing=settings.upload_timeout + min(settings.upload_timeout, 600),
+    )
+
+
+def _secrets(connection: Connection) -> Done:
+    return Done(ensure_secrets(connection, secrets))

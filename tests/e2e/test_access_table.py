@@ -26,6 +26,8 @@ from tests.support.clients import (
 from tests.support.contract import services
 from tests.support.system import SystemUnderTest
 
+pytestmark = pytest.mark.both_databases
+
 METHODS = {
     method.name: method
     for service in services(options_pb2.AUDIENCE_USERS)
@@ -37,7 +39,12 @@ INNER_PATHS = [
     for method in service.methods
 ]
 
+PICTURE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+)
+"""A single red pixel."""
 OK = "OK"
+NO_ATTACHMENT = "NOT_FOUND ATTACHMENT_NOT_FOUND"
 NO_CHANNEL = "NOT_FOUND CHANNEL_NOT_FOUND"
 NO_REQUEST = "NOT_FOUND REQUEST_NOT_FOUND"
 NO_PERSON = "NOT_FOUND PERSON_NOT_FOUND"
@@ -62,6 +69,12 @@ class World:
     """A pending request of Carol's to Bob."""
     from_bob: str
     """A pending request of Bob's to Dan."""
+    attachment: str
+    """A file that Alice sent to Bob."""
+    unsent: str
+    """A file that Alice uploaded, and has not sent."""
+    photo: str
+    """Alice's, for the method that shows it."""
     page_tokens: dict[str, str]
     """Tokens of Alice's for the second pages of lists, by method."""
     cursors: dict[str, str]
@@ -139,6 +152,21 @@ TABLE: dict[str, Row] = {
         NOT_YOURS,
     ),
     "SearchPeople": Row(_search, OK, OK, _search_on, FOREIGN_TOKEN),
+    "SetPhoto": Row(
+        lambda _: {"header": {}, "chunk": PICTURE},
+        OK,
+        OK,
+        lambda _: {"header": {}, "chunk": "eA=="},
+        "INVALID_ARGUMENT PHOTO_TYPE_UNKNOWN",
+    ),
+    "DeletePhoto": Row(lambda _: {}, OK, OK, lambda _: {}, OK),
+    "GetPhoto": Row(
+        lambda w: {"photoId": w.photo, "size": "PHOTO_SIZE_SMALL"},
+        OK,
+        OK,
+        lambda w: {"photoId": w.unsent, "size": "PHOTO_SIZE_SMALL"},
+        "NOT_FOUND PHOTO_NOT_FOUND",
+    ),
     # FriendshipService
     "SendFriendRequest": Row(_alice, OK, OK, _nobody, NO_PERSON),
     "CancelFriendRequest": Row(
@@ -217,6 +245,21 @@ TABLE: dict[str, Row] = {
         lambda w: {"afterCursor": w.cursors["WatchMessages"]},
         FOREIGN_CURSOR,
     ),
+    # AttachmentService
+    "UploadAttachment": Row(
+        lambda _: {"header": {"fileName": "x.txt"}, "chunk": "eA=="},
+        OK,
+        OK,
+        lambda _: {"header": {"fileName": "x.txt"}, "chunk": ""},
+        "INVALID_ARGUMENT UPLOAD_EMPTY",
+    ),
+    "DownloadAttachment": Row(
+        lambda w: {"attachmentId": w.attachment},
+        NO_ATTACHMENT,
+        OK,
+        lambda w: {"attachmentId": w.unsent},
+        NO_ATTACHMENT,
+    ),
 }
 
 NO_TOKEN = "UNAUTHENTICATED TOKEN_MISSING"
@@ -229,9 +272,15 @@ _CURSORS_FROM = {"WatchFriendships": "ListFriends", "WatchMessages": "ListChanne
 async def outcome(client: Client, method: str, request: dict[str, Any]) -> str:
     """Call any method; return the code and, if it was refused, the reason."""
     try:
-        if METHODS[method].server_streaming:
+        if METHODS[method].client_streaming:
+            # One request for each field.
+            await client.upload(method, *({name: value} for name, value in request.items()))
+        elif method in _CURSORS_FROM:
             async with watching(client, method, **request) as stream:
                 await stream.until_caught_up()
+        elif METHODS[method].server_streaming:
+            async for _ in client.watch(method, **request):
+                pass
         else:
             await client.call(method, **request)
     except Refused as refused:
@@ -263,11 +312,32 @@ async def a_world(system: SystemUnderTest, channel: grpc.aio.Channel, method: st
     await bob.call("AcceptFriendRequest", requestId=accepted)
     await carol.call("AcceptFriendRequest", requestId=await ask(alice, carol_id))
     channel_id = (await alice.call("GetChannel", personId=bob_id))["channel"]["channelId"]
-    for client in (alice, bob):
-        await client.call("SendMessage", channelId=channel_id, text="x")
+    files = [
+        await alice.upload("UploadAttachment", {"header": {"fileName": "x"}}, {"chunk": "eA=="})
+        for _ in range(2)
+    ]
+    sent, unsent = [str(file["attachment"]["attachmentId"]) for file in files]
+    await alice.call("SendMessage", channelId=channel_id, text="x", attachmentIds=[sent])
+    await bob.call("SendMessage", channelId=channel_id, text="x")
+    photo = ""
+    if method == "GetPhoto":
+        seen = await alice.upload("SetPhoto", {"header": {}}, {"chunk": PICTURE})
+        photo = str(seen["person"]["photoId"])
     to_bob, from_bob = await ask(carol, bob_id), await ask(bob, dan_id)
     world = World(
-        alice_id, bob_id, eve_id, fresh_id("nobody"), channel_id, accepted, to_bob, from_bob, {}, {}
+        alice_id,
+        bob_id,
+        eve_id,
+        fresh_id("nobody"),
+        channel_id,
+        accepted,
+        to_bob,
+        from_bob,
+        sent,
+        unsent,
+        photo,
+        {},
+        {},
     )
     if method in _CURSORS_FROM:
         world.cursors[method] = (await alice.call(_CURSORS_FROM[method]))["cursor"]

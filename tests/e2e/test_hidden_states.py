@@ -24,6 +24,8 @@ from tests.support.clients import (
 )
 from tests.support.system import SystemUnderTest
 
+pytestmark = pytest.mark.both_databases
+
 Ask = Callable[[str, Json], Awaitable[bytes]]
 _IN_JSON = (
     (re.compile(rb'"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z"'), b'"<time>"'),
@@ -175,7 +177,7 @@ class Story:
             await self.look_around(channel_id)
 
 
-@pytest.fixture(params=["grpc", "connect"])
+@pytest.fixture(params=["grpc", pytest.param("connect", marks=pytest.mark.prove)])
 def new_story(
     request: pytest.FixtureRequest,
     system: SystemUnderTest,

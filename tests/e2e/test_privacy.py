@@ -26,6 +26,7 @@ from tests.support.clients import (
     envelope,
     fresh_id,
 )
+from tests.support.pictures import photograph
 from tests.support.system import SystemUnderTest, a_system
 
 MARKER = "zqxjkvbw"
@@ -251,6 +252,66 @@ async def _nothing_can_be_read(probe: Probe, ann: str) -> None:
     await probe.over_http(send, b"{}", authorization=MARKER)
 
 
+_FILES: list[tuple[str, bytes, str]] = [
+    (f"{MARKER}.txt", f"{MARKER}\0".encode(), "text/plain"),
+    (f"{MARKER}.png", MARKER.encode(), "image/png"),
+    (f"{MARKER}.png", photograph(MARKER)[:300], ""),
+    (f"{MARKER}.jpg", photograph(MARKER)[:300], ""),
+    (f"../{MARKER}", MARKER.encode(), ""),
+    (f"{MARKER}%00", MARKER.encode(), ""),
+    (MARKER * 40, MARKER.encode(), ""),
+    (MARKER, MARKER.encode(), f"{MARKER}/{MARKER}/{MARKER}"),
+    (MARKER, b"", ""),
+]
+"""What is no good: name, content, declared type."""
+
+
+async def _files_come_and_go(
+    probe: Probe, system: SystemUnderTest, ann: str, channel_id: str
+) -> None:
+    """Upload, send and delete files with the marker in name and content, good ones and others."""
+
+    async def put(name: str, content: bytes, content_type: str, **headers: str) -> httpx.Response:
+        response = await probe.http.put(
+            "/attachments",
+            content=content,
+            headers={
+                "authorization": f"Bearer {probe.token(ann)}",
+                "content-disposition": f"attachment; filename*=UTF-8''{name}",
+                "content-type": content_type,
+                **headers,
+            },
+        )
+        if response.status_code != 201:
+            probe.refused += 1
+            probe.said += [response.text, repr(response.headers.raw)]
+        return response
+
+    kept = [
+        await put(f"{MARKER}.txt", MARKER.encode() * 1000, "text/plain"),
+        await put(f"{MARKER}.jpg", photograph(MARKER), "image/jpeg"),
+    ]
+    ids = [response.json()["attachment"]["attachmentId"] for response in kept]
+    await probe.over_both(ann, "SendMessage", channelId=channel_id, text="", attachmentIds=ids)
+    before = probe.refused
+    for file in _FILES:
+        await put(*file)
+    await put(f"{MARKER}.txt", b"x", "text/plain", **{"content-encoding": MARKER})
+    assert probe.refused == before + len(_FILES) + 1
+    for path in (
+        f"/attachments/{MARKER}",
+        f"/attachments/{ids[0]}/{MARKER}",
+        f"/photos/{MARKER}/9",
+    ):
+        answer = await probe.http.get(path, headers={"authorization": f"Bearer {probe.token(ann)}"})
+        probe.said += [answer.text, repr(answer.headers.raw)]
+    folder = system.data / "attachments"
+    # The picture's marker was in its EXIF.
+    assert (folder / ids[0]).read_bytes() == MARKER.encode() * 1000
+    assert not [path for path in folder.iterdir() if MARKER in path.name]
+    assert MARKER.encode() not in (folder / ids[1]).read_bytes()
+
+
 async def _nothing_can_be_stored(
     probe: Probe, system: SystemUnderTest, ben: str, channel_id: str
 ) -> None:
@@ -287,6 +348,7 @@ async def test_what_people_write_is_in_no_log_and_no_error(
     ann, ben = fresh_id("ann"), fresh_id("ben")
     channel_id = await _friends_write(probe, ann, ben)
     assert probe.refused == 0
+    await _files_come_and_go(probe, talkative, ann, channel_id)
     await _nothing_can_be_stored(probe, talkative, ben, channel_id)
     await _all_goes_wrong(probe, ann, ben, channel_id)
     await _nothing_can_be_read(probe, ann)

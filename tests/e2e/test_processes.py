@@ -57,6 +57,7 @@ def refuse_to_start(data: Path, **options: str) -> str:
 # ---- starting -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("port", ["grpc_port", "http_port"])
 def test_port_in_use_is_one_line(port: str, data: Path) -> None:
     with socket.socket() as taken:
@@ -65,6 +66,20 @@ def test_port_in_use_is_one_line(port: str, data: Path) -> None:
         number = taken.getsockname()[1]
         said = refuse_to_start(data, **{port: str(number)})
     assert re.fullmatch(rf"[^\n]*127\.0\.0\.1:{number}[^\n]*in use[^\n]*\n", said), said
+
+
+@pytest.mark.prove
+def test_a_folder_for_photos_that_cant_be_written_is_one_line(data: Path) -> None:
+    said = refuse_to_start(data, photos="file:///dev/null/photos")
+    assert re.fullmatch(r"file:///dev/null/photos: [^\n]*Not a directory[^\n]*\n", said), said
+
+
+@pytest.mark.prove
+def test_photos_are_kept_where_the_operator_says(data: Path, tmp_path: Path) -> None:
+    with a_system(data, photos=(tmp_path / "photos").as_uri()):
+        assert (tmp_path / "photos").is_dir()
+        assert (data / "attachments").is_dir()
+        assert not (data / "photos").exists()
 
 
 def run_in_vain(data: Path, **options: str) -> str:
@@ -212,9 +227,10 @@ def is_another(system: SystemUnderTest, name: str, pid: int) -> bool:
     return system.pids().get(name, pid) != pid
 
 
+@pytest.mark.parametrize("rounds", [1, pytest.param(3, marks=pytest.mark.prove)])
 @pytest.mark.parametrize("name", MODULES)
 async def test_killed_process_is_back_and_the_others_go_on(
-    name: str, battered: SystemUnderTest, record_property: Any
+    name: str, rounds: int, battered: SystemUnderTest, record_property: Any
 ) -> None:
     person_id = fresh_id("iris")
     token = battered.token(person_id)
@@ -230,7 +246,7 @@ async def test_killed_process_is_back_and_the_others_go_on(
                 return False
             return True
 
-        for round_number in range(2):
+        for round_number in range(rounds):
             began = time.monotonic()
             os.kill(battered.pids()[name], signal.SIGKILL)
             wait_for(partial(is_another, battered, name, before[name]))
@@ -316,6 +332,7 @@ def test_signal_while_it_starts_stops_all(data: Path) -> None:
         system.clean_up()
 
 
+@pytest.mark.prove
 async def test_what_was_stored_outlives_supervisors_that_are_killed_or_interrupted(
     data: Path, channel_to: Any
 ) -> None:

@@ -14,7 +14,8 @@ import grpc
 import pytest
 
 from services.messaging.domain import Channel, ChannelClosed, Grant, StaleGrant
-from services.messaging.sending import Send, SendSet, decide
+from services.messaging.sending import Fence, Send
+from services.messaging.writing import Write, decide
 from tests.support.closing import FENCED, footprint, play
 from tests.support.friendship import read_refusal, reason_of, refusal
 from tests.support.services import Member, Services, both_services
@@ -23,18 +24,15 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from chassis.database.group_commit import Decide
-    from services.messaging.sending import Write
 
 pytestmark = pytest.mark.slow
 
 MAX_AGE = 2.0
 """The default of `authorization_max_age`, which the service runs with here."""
-ROUNDS_PER_PAIR = 40
+ROUNDS_PER_PAIR = 20
 
 
 # ---- fences that do not hold ---------------------------------------------------------------------
-
-Fence = Callable[[Channel, Grant, int], Channel]
 
 
 def decide_behind(fence_of: Callable[[Send], Fence]) -> Decide[Any]:
@@ -45,7 +43,7 @@ def decide_behind(fence_of: Callable[[Send], Fence]) -> Decide[Any]:
             outcome
             for write in writes
             for outcome in (
-                SendSet(connection, fence_of(write)).decide([write])
+                decide(connection, [write], fence_of(write))
                 if isinstance(write, Send)
                 else decide(connection, [write])
             )
@@ -96,7 +94,7 @@ class FlagFence:
 @pytest.mark.parametrize(
     "rounds",
     [
-        pytest.param(40, id="40"),
+        pytest.param(20, id="20"),
         pytest.param(1000, id="1000", marks=[pytest.mark.prove, pytest.mark.timeout(1200)]),
     ],
 )

@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.parametrize(
         "rounds",
         [
-            pytest.param(30, id="30"),
+            pytest.param(10, id="10"),
             pytest.param(500, id="500", marks=[pytest.mark.prove, pytest.mark.timeout(900)]),
         ],
     ),

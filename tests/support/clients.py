@@ -22,8 +22,14 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from chassis.client import write
 from paperplane.friendship.v1 import friendship_pb2, friendship_pb2_grpc
-from paperplane.messaging.v1 import messaging_pb2, messaging_pb2_grpc
+from paperplane.messaging.v1 import (
+    attachments_pb2,
+    attachments_pb2_grpc,
+    messaging_pb2,
+    messaging_pb2_grpc,
+)
 
 PATIENCE_SECONDS = 30.0
 """How long an answer or an event may take on a busy machine."""
@@ -59,6 +65,14 @@ class Client(Protocol):
 
     async def call(self, method: str, **request: Any) -> Json:
         """Call a unary method by its bare name; return the response.
+
+        Raises:
+            Refused: it was refused.
+        """
+        ...
+
+    async def upload(self, method: str, *requests: Json) -> Json:
+        """Call a method that streams its requests; return the response.
 
         Raises:
             Refused: it was refused.
@@ -103,7 +117,11 @@ class Services:
         return getattr(stub(channel), method), json_format.ParseDict(request, kind())
 
 
-STUBS = Services((friendship_pb2, friendship_pb2_grpc), (messaging_pb2, messaging_pb2_grpc))
+STUBS = Services(
+    (friendship_pb2, friendship_pb2_grpc),
+    (messaging_pb2, messaging_pb2_grpc),
+    (attachments_pb2, attachments_pb2_grpc),
+)
 """The committed stubs."""
 
 
@@ -126,6 +144,23 @@ class GrpcClient:
         callable_, message = self._services.prepare(self._channel, method, request)
         try:
             response = await callable_(message, metadata=self._metadata, timeout=PATIENCE_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise refusal_of(error) from None
+        return json_format.MessageToDict(response)
+
+    async def upload(self, method: str, *requests: Json) -> Json:
+        """Call a method that streams its requests; see `Client`."""
+        callable_, _ = self._services.prepare(self._channel, method, {})
+        kind = self._services.request_of(method)
+        messages = [json_format.ParseDict(request, kind()) for request in requests]
+        call = callable_(metadata=self._metadata, timeout=PATIENCE_SECONDS)
+        for message in messages:
+            if not await write(call, message.SerializeToString()):
+                break
+        else:
+            await call.done_writing()
+        try:
+            response = await call
         except grpc.aio.AioRpcError as error:
             raise refusal_of(error) from None
         return json_format.MessageToDict(response)
@@ -164,6 +199,21 @@ class ConnectClient:
         if response.status_code != 200:
             raise json_refusal(answer)
         return answer
+
+    async def upload(self, method: str, *requests: Json) -> Json:
+        """Call a method that streams its requests; see `Client`."""
+        answer = await self._http.post(
+            self._paths[method],
+            content=b"".join(envelope(json.dumps(request).encode()) for request in requests),
+            headers={**self._headers, "content-type": "application/connect+json"},
+        )
+        frame = _first_frame(answer.content)
+        assert frame is not None, answer.text
+        flags, content = frame[0], json.loads(frame[1])
+        if flags & _END_OF_STREAM:
+            raise json_refusal(content["error"])
+        response: Json = content
+        return response
 
     async def watch(self, method: str, **request: Any) -> AsyncIterator[Json]:
         """Call a streaming method; see `Client`."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -18,6 +16,7 @@ from chassis.clock import system_clock
 from paperplane.intake.v1 import intake_pb2
 from paperplane.messaging.v1 import messaging_pb2 as pb
 from paperplane.messaging.v1.intake_pb2 import SendMessagesRequest, SendMessagesResponse
+from tests.support.databases import rows
 from tests.support.friendship import PATIENCE, read_refusal
 from tests.support.refusals import read_status
 from tests.support.services import Member, Services
@@ -39,21 +38,21 @@ class Footprint:
     inboxes: tuple[int, ...]
 
 
-def footprint(database: Path, channel_id: str) -> Footprint:
-    """Read the footprint of a channel from the database file."""
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        # One statement sees one state of the database.
-        row = connection.execute(
-            """
+def footprint(database: str, channel_id: str) -> Footprint:
+    """Read the footprint of a channel from the database."""
+    # One statement sees one state of the database.
+    (row,) = rows(
+        database,
+        """
             SELECT c.last_seq, c.low_told_seq, c.high_told_seq,
                 (SELECT count(*) FROM messages m WHERE m.channel_id = c.channel_id),
                 (SELECT max(edit_time) FROM messages m WHERE m.channel_id = c.channel_id),
                 (SELECT position FROM inbox_heads WHERE person_id = c.low_id),
                 (SELECT position FROM inbox_heads WHERE person_id = c.high_id)
-            FROM channels c WHERE c.channel_id = ?
+            FROM channels c WHERE c.channel_id = :channel
             """,
-            (channel_id,),
-        ).fetchone()
+        channel=channel_id,
+    )
     last_seq, low_told, high_told, messages, edited, low_inbox, high_inbox = row
     return Footprint(last_seq, messages, edited, (low_told, high_told), (low_inbox, high_inbox))
 

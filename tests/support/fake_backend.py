@@ -1,7 +1,7 @@
 """A small Paperplane in memory, on real ports, to test clients of the public contract against.
 
 It keeps the contract's promises to a single client: relationships, channels that open and close,
-idempotent sends, logs that are watched from a cursor. It knows no limits, masks or races.
+idempotent sends, files and photos, logs that are watched from a cursor. It knows no limits, masks or races.
 """
 
 from __future__ import annotations
@@ -12,26 +12,23 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.rpc import error_details_pb2, status_pb2
-from grpc_status import rpc_status
+from PIL import ImageOps
 
-from chassis.errors import ErrorTable
 from paperplane.friendship.v1 import friendship_pb2 as friendship
 from paperplane.friendship.v1 import friendship_pb2_grpc as friendship_grpc
+from paperplane.messaging.v1 import attachments_pb2_grpc as attachments_grpc
 from paperplane.messaging.v1 import messaging_pb2 as messaging
 from paperplane.messaging.v1 import messaging_pb2_grpc as messaging_grpc
-
-_ERRORS = ErrorTable("paperplane", {})
-Context = grpc.ServicerContext
+from tests.support.fake_files import Attachments, Files, as_jpeg, read_picture
+from tests.support.fake_refusals import Context, refuse
 
 
 def make_token(person_id: str, seconds: float = 3600) -> str:
@@ -78,6 +75,7 @@ class FakeBackend:
         self.friends: set[frozenset[str]] = set()
         self.blocks: set[tuple[str, str]] = set()
         self.talks: dict[frozenset[str], Talk] = {}
+        self.files = Files()
         self.revoked: set[str] = set()
         """Tokens that are refused as expired."""
         self.unavailable: dict[str, int] = defaultdict(int)
@@ -119,6 +117,7 @@ class FakeBackend:
         friendship_grpc.add_PeopleServiceServicer_to_server(People(self), server)
         friendship_grpc.add_FriendshipServiceServicer_to_server(Friendships(self), server)
         messaging_grpc.add_MessagingServiceServicer_to_server(Messages(self), server)
+        attachments_grpc.add_AttachmentServiceServicer_to_server(Attachments(self), server)
         self._port = server.add_insecure_port(f"127.0.0.1:{self._port}")
         server.start()
         self._server = server
@@ -178,16 +177,25 @@ class FakeBackend:
                 self.log(person_id, messaging.Event(channel_closed=closed))
 
     def say(
-        self, sender_id: str, other: str, text: str, client_message_id: str = ""
+        self,
+        sender_id: str,
+        other: str,
+        text: str,
+        client_message_id: str = "",
+        attachment_ids: Sequence[str] = (),
     ) -> messaging.Message:
         with self.changed:
             talk = self.talks[frozenset((sender_id, other))]
+            files = [self.files.stored[each] for each in attachment_ids]
+            for file in files:
+                file.is_sent, file.readers = True, talk.pair
             message = messaging.Message(
                 channel_id=talk.channel_id,
                 seq=len(talk.messages) + 1,
                 sender_id=sender_id,
                 client_message_id=client_message_id,
                 text=text,
+                attachments=[file.attachment for file in files],
                 create_time=now(),
             )
             talk.messages.append(message)
@@ -344,18 +352,6 @@ def now() -> Timestamp:
     return stamp
 
 
-def refuse(context: Context, code: grpc.StatusCode, reason: str, sentence: str) -> NoReturn:
-    """End the call as the real services do."""
-    details: list[Message] = []
-    if reason == "INVALID_REQUEST":
-        violation = error_details_pb2.BadRequest.FieldViolation(field="text", description=sentence)
-        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
-    status = _ERRORS.make(code, reason, sentence, *details)
-    to_status: Callable[[status_pb2.Status], grpc.Status] = rpc_status.to_status  # pyright: ignore
-    context.abort_with_status(to_status(status))
-    raise AssertionError
-
-
 def page(entries: list[Any], request: Any) -> tuple[list[Any], str]:
     """Cut a page out of a list."""
     start, size = int(request.page_token or 0), request.page_size or 50
@@ -368,6 +364,32 @@ class People(friendship_grpc.PeopleServiceServicer):
 
     def __init__(self, backend: FakeBackend) -> None:
         self._backend = backend
+
+    def SetPhoto(self, request_iterator: Any, context: Any) -> friendship.SetPhotoResponse:
+        backend = self._backend
+        caller = backend.caller(context, "SetPhoto", None)
+        _, content = backend.files.receive(context, request_iterator, "PHOTO_TOO_LARGE")
+        picture = read_picture(context, content, "PHOTO_TYPE_UNKNOWN")
+        backend.people[caller].photo_id = photo_id = backend.new_id()
+        backend.files.photos[photo_id] = {
+            friendship.PHOTO_SIZE_SMALL: as_jpeg(ImageOps.fit(picture, (96, 96))),
+            friendship.PHOTO_SIZE_LARGE: as_jpeg(ImageOps.fit(picture, (512, 512))),
+        }
+        return friendship.SetPhotoResponse(person=backend.person(context, caller, caller))
+
+    def DeletePhoto(self, request: Any, context: Any) -> friendship.DeletePhotoResponse:
+        caller = self._backend.caller(context, "DeletePhoto", request)
+        self._backend.files.photos.pop(self._backend.people[caller].photo_id, None)
+        self._backend.people[caller].photo_id = ""
+        person = self._backend.person(context, caller, caller)
+        return friendship.DeletePhotoResponse(person=person)
+
+    def GetPhoto(self, request: Any, context: Any) -> friendship.GetPhotoResponse:
+        self._backend.caller(context, "GetPhoto", request)
+        sizes = self._backend.files.photos.get(request.photo_id)
+        if sizes is None:
+            refuse(context, grpc.StatusCode.NOT_FOUND, "PHOTO_NOT_FOUND", "There is no such photo.")
+        return friendship.GetPhotoResponse(content=sizes[request.size], content_type="image/jpeg")
 
     def CreatePerson(self, request: Any, context: Any) -> friendship.CreatePersonResponse:
         caller = self._backend.caller(context, "CreatePerson", request)
@@ -549,6 +571,7 @@ class Friendships(friendship_grpc.FriendshipServiceServicer):
         return friendship.ListBlockedPeopleResponse(people=people, next_page_token=token)
 
     def WatchFriendships(self, request: Any, context: Any) -> Any:
+        # No command of the terminal client follows friendships: one that did would fail its test here.
         raise NotImplementedError
 
 
@@ -591,23 +614,25 @@ class Messages(messaging_grpc.MessagingServiceServicer):
             ]
             if not known:
                 self._check_open(context, talk)
-                if not request.text:
-                    sentence = "A message needs a text."
-                    code = grpc.StatusCode.INVALID_ARGUMENT
-                    refuse(context, code, "INVALID_REQUEST", sentence)
-                known = [
-                    backend.say(caller, talk.other(caller), request.text, request.client_message_id)
-                ]
+                self._check_content(context, caller, request)
+                said = (request.text, request.client_message_id, request.attachment_ids)
+                known = [backend.say(caller, talk.other(caller), *said)]
+            elif [each.attachment_id for each in known[0].attachments] != request.attachment_ids:
+                code = grpc.StatusCode.ALREADY_EXISTS
+                refuse(context, code, "CLIENT_MESSAGE_ID_REUSED", "It was another message.")
             backend.maybe_unavailable(context, "SendMessage")
             return messaging.SendMessageResponse(message=known[0])
 
     def ListMessages(self, request: Any, context: Any) -> messaging.ListMessagesResponse:
         caller = self._backend.caller(context, "ListMessages", request)
         talk = self._backend.talk(context, caller, request.channel_id)
-        if request.WhichOneof("start") == "after_seq":
-            found = talk.messages[request.after_seq :]
-        else:
-            found = list(reversed(talk.messages))
+        match request.WhichOneof("start"):
+            case "after_seq":
+                found = talk.messages[request.after_seq :]
+            case "before_seq":
+                found = list(reversed(talk.messages[: request.before_seq - 1]))
+            case _:
+                found = list(reversed(talk.messages))
         messages, token = page(found, request)
         return messaging.ListMessagesResponse(messages=messages, next_page_token=token)
 
@@ -620,7 +645,10 @@ class Messages(messaging_grpc.MessagingServiceServicer):
 
     def DeleteMessage(self, request: Any, context: Any) -> messaging.DeleteMessageResponse:
         message = self._own(request, context, "DeleteMessage")
+        for attachment in message.attachments:
+            del self._backend.files.stored[attachment.attachment_id]
         message.text = ""
+        message.ClearField("attachments")
         message.delete_time.CopyFrom(now())
         self._tell(message, "message_deleted", messaging.MessageDeleted(message=message))
         return messaging.DeleteMessageResponse(message=message)
@@ -649,6 +677,17 @@ class Messages(messaging_grpc.MessagingServiceServicer):
         if not talk.is_open:
             sentence = "You are no longer friends; no message passes."
             refuse(context, grpc.StatusCode.PERMISSION_DENIED, "CHANNEL_CLOSED", sentence)
+
+    def _check_content(self, context: Any, caller: str, request: Any) -> None:
+        stored = self._backend.files.stored
+        if not request.text and not request.attachment_ids:
+            sentence = "A message needs a text."
+            refuse(context, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", sentence)
+        for attachment_id in request.attachment_ids:
+            file = stored.get(attachment_id)
+            if file is None or file.is_sent or caller not in file.readers:
+                sentence = "There is no such attachment."
+                refuse(context, grpc.StatusCode.NOT_FOUND, "ATTACHMENT_NOT_FOUND", sentence)
 
     def _own(self, request: Any, context: Any, method: str) -> messaging.Message:
         caller = self._backend.caller(context, method, request)

@@ -17,7 +17,6 @@ from google.rpc import error_details_pb2, status_pb2
 
 from chassis.calls import PERSON_KEY
 from chassis.clock import Clock, system_clock
-from chassis.database.migrate import migrate
 from chassis.errors import STATUS_DETAILS_KEY
 from paperplane.friendship.v1 import authorization_pb2_grpc, friendship_pb2_grpc
 from paperplane.friendship.v1 import friendship_pb2 as pb
@@ -25,9 +24,10 @@ from paperplane.messaging.v1 import lifecycle_pb2, lifecycle_pb2_grpc
 from services.friendship.migrations import MIGRATIONS
 from services.friendship.settings import FriendshipSettings
 from services.friendship.wiring import running
+from tests.support.databases import a_database, rows
 
 T = TypeVar("T")
-PATIENCE = 10.0
+PATIENCE = 60.0
 """Seconds after which a call of a test has failed."""
 
 
@@ -164,6 +164,42 @@ class Caller:
         request = pb.GetPersonRequest(person_id=other.id)
         return (await self.call(self.people.GetPerson, request)).person
 
+    async def set_photo(
+        self,
+        content: bytes | AsyncIterator[bytes],
+        content_type: str = "",
+        size_bytes: int = 0,
+    ) -> pb.Person:
+        """Set a photo."""
+        header = pb.PhotoHeader(content_type=content_type, size_bytes=size_bytes)
+        answer: pb.SetPhotoResponse = await self.open_photo(header, content)
+        return answer.person
+
+    def open_photo(self, header: pb.PhotoHeader, content: bytes | AsyncIterator[bytes]) -> Any:
+        """Open a stream that sets a photo; the caller waits for it, or cancels it."""
+
+        async def requests() -> AsyncIterator[pb.SetPhotoRequest]:
+            yield pb.SetPhotoRequest(header=header)
+            if isinstance(content, bytes):
+                for begin in range(0, len(content), 131_072):
+                    yield pb.SetPhotoRequest(chunk=content[begin : begin + 131_072])
+            else:
+                async for chunk in content:
+                    yield pb.SetPhotoRequest(chunk=chunk)
+
+        return self.people.SetPhoto(requests(), metadata=self.metadata, timeout=PATIENCE)
+
+    async def delete_photo(self) -> pb.Person:
+        """Take their photo away."""
+        return (await self.call(self.people.DeletePhoto, pb.DeletePhotoRequest())).person
+
+    async def photo(
+        self, photo_id: str, size: pb.PhotoSize.ValueType = pb.PHOTO_SIZE_SMALL
+    ) -> bytes:
+        """Look at a photo."""
+        request = pb.GetPhotoRequest(photo_id=photo_id, size=size)
+        return (await self.call(self.people.GetPhoto, request)).content
+
     async def box(self, box: pb.RequestBox.ValueType) -> list[pb.FriendRequest]:
         """List one of the boxes, whole."""
         requests: list[pb.FriendRequest] = []
@@ -232,7 +268,12 @@ class World:
     async def stop(self) -> None:
         """Stop the service; its data stay."""
         await self._stack.aclose()
-        await self.channel.close()
+        # Whoever was watching is told why it ended before the channel cuts them off.
+        await self.channel.close(PATIENCE)
+
+    def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Query the database as it is stored."""
+        return rows(self.settings.database, query, **parameters)
 
     def caller(self, person_id: str) -> Caller:
         """Return a person who may not be in the network."""
@@ -258,16 +299,17 @@ async def friendship_world(
     # A short path: a socket's may have 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="pp"))
     try:
+        url = await asyncio.to_thread(a_database, folder, "friendship", MIGRATIONS)
         settings = FriendshipSettings.model_validate(
             {
                 "listen": "127.0.0.1:0",
-                "database": f"sqlite:///{folder}/friendship.db",
+                "database": url,
                 "messaging": f"unix:{folder}/m.sock",
+                "photos": (folder / "photos").as_uri(),
                 "drain_seconds": 1.0,
                 **options,
             }
         )
-        await asyncio.to_thread(migrate, settings.database, MIGRATIONS)
         messaging = MessagingStandIn(settings.messaging)
         world = World(folder, settings, messaging, clock)
         try:

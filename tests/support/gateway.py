@@ -27,11 +27,16 @@ from gateway.development import DevelopmentIssuer, load_key
 from gateway.settings import GatewaySettings
 from gateway.wiring import Gateway, running
 from paperplane.friendship.v1 import friendship_pb2
-from paperplane.messaging.v1 import messaging_pb2
+from paperplane.messaging.v1 import attachments_pb2, messaging_pb2
+from tests.support.uploads import upload
 
 GET_PERSON = "/paperplane.friendship.v1.PeopleService/GetPerson"
 CREATE_PERSON = "/paperplane.friendship.v1.PeopleService/CreatePerson"
 AUTHORIZE_CHANNELS = "/paperplane.friendship.v1.ChannelAuthorizationService/AuthorizeChannels"
+DOWNLOAD = "/paperplane.messaging.v1.AttachmentService/DownloadAttachment"
+GET_PHOTO = "/paperplane.friendship.v1.PeopleService/GetPhoto"
+SET_PHOTO = "/paperplane.friendship.v1.PeopleService/SetPhoto"
+UPLOAD = "/paperplane.messaging.v1.AttachmentService/UploadAttachment"
 WATCH_MESSAGES = "/paperplane.messaging.v1.MessagingService/WatchMessages"
 MARKER = "zqxmarker"
 """A text that people write, which must turn up nowhere but in the services."""
@@ -60,6 +65,11 @@ class StandIn:
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     endless: bool = False
     sent: int = 0
+    content: bytes = bytes(range(256)) * 10
+    content_type: str = "image/png"
+    file_name: str = "naïve 🛩.png"
+    completed: int = 0
+    """How many streams of requests came to their regular end."""
 
     def reset(self) -> None:
         """Forget everything, for the next test. Calls of earlier ones stay out of it."""
@@ -104,6 +114,26 @@ class StandInService(grpc.GenericRpcHandler):
                 messaging_pb2.WatchMessagesRequest.FromString,
                 messaging_pb2.WatchMessagesResponse.SerializeToString,
             ),
+            UPLOAD: grpc.stream_unary_rpc_method_handler(
+                self._upload,
+                attachments_pb2.UploadAttachmentRequest.FromString,
+                attachments_pb2.UploadAttachmentResponse.SerializeToString,
+            ),
+            DOWNLOAD: stream(
+                self._download,
+                attachments_pb2.DownloadAttachmentRequest.FromString,
+                attachments_pb2.DownloadAttachmentResponse.SerializeToString,
+            ),
+            GET_PHOTO: unary(
+                self._get_photo,
+                friendship_pb2.GetPhotoRequest.FromString,
+                friendship_pb2.GetPhotoResponse.SerializeToString,
+            ),
+            SET_PHOTO: grpc.stream_unary_rpc_method_handler(
+                self._set_photo,
+                friendship_pb2.SetPhotoRequest.FromString,
+                friendship_pb2.SetPhotoResponse.SerializeToString,
+            ),
             AUTHORIZE_CHANNELS: unary(self._leak),
         }
 
@@ -138,16 +168,76 @@ class StandInService(grpc.GenericRpcHandler):
             yield messaging_pb2.WatchMessagesResponse(cursor="x" * 10_000)
         await self._does.take(request, context)
 
+    async def _upload(
+        self, requests: AsyncIterator[attachments_pb2.UploadAttachmentRequest], context: Any
+    ) -> attachments_pb2.UploadAttachmentResponse:
+        first = await anext(requests)
+        await self._does.take(first, context)
+        size = 0
+        async for request in requests:
+            size += len(request.chunk)
+            self._does.sent += 1
+        # When a call is cancelled, grpc may end the requests a moment before it cancels the handler.
+        # No service answers without waiting for something in between.
+        await asyncio.to_thread(bool)
+        self._does.completed += 1
+        return attachments_pb2.UploadAttachmentResponse(
+            attachment=messaging_pb2.Attachment(
+                attachment_id="a1", file_name=first.header.file_name, size_bytes=size
+            )
+        )
+
+    async def _download(
+        self, request: attachments_pb2.DownloadAttachmentRequest, context: Any
+    ) -> AsyncIterator[attachments_pb2.DownloadAttachmentResponse]:
+        await self._does.take(request, context)
+        content, content_type = self._does.content, self._does.content_type
+        if request.offset >= len(content):
+            await abort(context, refusal("RANGE_NOT_SATISFIABLE", "OUT_OF_RANGE"))
+        end = request.offset + request.length if request.length else len(content)
+        attachment = messaging_pb2.Attachment(
+            attachment_id=request.attachment_id,
+            file_name=self._does.file_name,
+            content_type=content_type,
+        )
+        yield attachments_pb2.DownloadAttachmentResponse(
+            header=attachments_pb2.DownloadHeader(
+                attachment=attachment, content_type=content_type, total_bytes=len(content)
+            )
+        )
+        part = content[request.offset : end]
+        cancelled = self._does.cancelled
+        try:
+            for begin in range(0, len(part), 1000):
+                self._does.sent += 1
+                yield attachments_pb2.DownloadAttachmentResponse(chunk=part[begin : begin + 1000])
+        finally:
+            cancelled.set()
+
+    async def _get_photo(
+        self, request: friendship_pb2.GetPhotoRequest, context: Any
+    ) -> friendship_pb2.GetPhotoResponse:
+        await self._does.take(request, context)
+        return friendship_pb2.GetPhotoResponse(content=b"photo", content_type="image/webp")
+
+    async def _set_photo(
+        self, requests: AsyncIterator[friendship_pb2.SetPhotoRequest], context: Any
+    ) -> friendship_pb2.SetPhotoResponse:
+        first = await anext(requests)
+        await self._does.take(first, context)
+        self._does.sent = sum([len(request.chunk) async for request in requests])
+        return friendship_pb2.SetPhotoResponse(person=Person(photo_id="p1"))
+
     async def _leak(self, request: bytes, context: Any) -> bytes:
         """Answer what the gateway must never ask."""
         await self._does.take(request, context)
         return b""
 
 
-def refusal(reason: str = "PERSON_NOT_FOUND") -> status_pb2.Status:
+def refusal(reason: str = "PERSON_NOT_FOUND", code: str = "NOT_FOUND") -> status_pb2.Status:
     """Make a refusal as services do."""
     return ErrorTable("paperplane", {}).make(
-        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode[code],
         reason,
         "Niemand heißt so. 🛩",
         error_details_pb2.BadRequest(),
@@ -226,6 +316,22 @@ class GatewayUnderTest:
             metadata=(("authorization", authorization or self.authorization()),),
         )
 
+    async def upload(
+        self,
+        requests: AsyncIterator[attachments_pb2.UploadAttachmentRequest],
+        authorization: str | None = None,
+    ) -> attachments_pb2.UploadAttachmentResponse:
+        """Stream requests over gRPC."""
+        call = self.channel.stream_unary(
+            UPLOAD,
+            attachments_pb2.UploadAttachmentRequest.SerializeToString,
+            attachments_pb2.UploadAttachmentResponse.FromString,
+        )
+        response: attachments_pb2.UploadAttachmentResponse = await upload(
+            call(metadata=(("authorization", authorization or self.authorization()),)), requests
+        )
+        return response
+
     async def post(
         self, path: str, body: Any = None, content: Any = None, **headers: Any
     ) -> httpx.Response:
@@ -263,7 +369,7 @@ async def a_gateway(**options: str) -> AsyncGenerator[GatewayUnderTest]:
             "drain_seconds": "1",
             **options,
         }
-        if "jwks" not in environment:
+        if "issuer" not in environment:
             environment |= {"development": "true", "development_key": str(folder / "key.pem")}
         settings = load_settings(
             GatewaySettings,

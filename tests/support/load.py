@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
-import sqlite3
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
@@ -21,6 +18,7 @@ from paperplane.friendship.v1 import friendship_pb2_grpc
 from paperplane.messaging.v1 import messaging_pb2 as pb
 from paperplane.messaging.v1 import messaging_pb2_grpc
 from tests.support.clients import Refused, fresh_id, refusal_of
+from tests.support.databases import rows
 
 if TYPE_CHECKING:
     from tests.support.system import SystemUnderTest
@@ -34,7 +32,7 @@ _BACKOFF_SECONDS = 0.05
 _CHANNEL_OPTIONS = [
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 1000),
     ("grpc.max_reconnect_backoff_ms", 200),
 ]
 
@@ -249,7 +247,7 @@ async def people_at_work(
                     senders.create_task(_quarrel_on(load, one, other, ending))
                 yield load
                 ending.set()
-            await _all_seen(load, system.data)
+            await _all_seen(load, system)
             load.histories = {
                 channel_id: await worker.history(channel_id)
                 for channel_id, worker in load.channels.items()
@@ -284,22 +282,17 @@ async def _quarrel_on(load: Load, one: Worker, other: Worker, ending: asyncio.Ev
         await load.progress.note("quarrels")
 
 
-async def _all_seen(load: Load, data: Path) -> None:
+async def _all_seen(load: Load, system: SystemUnderTest) -> None:
     """Wait until every watcher has been shown as much as their logs hold."""
     for worker in load.workers:
-        while len(worker.events) < inbox_end(data / "messaging.db", worker.id) or len(
+        while len(worker.events) < inbox_end(system, "messaging", worker.id) or len(
             worker.friendship_events
-        ) < inbox_end(data / "friendship.db", worker.id):
+        ) < inbox_end(system, "friendship", worker.id):
             await load.progress.more("events", 1)
 
 
-def inbox_end(database: Path, person_id: str) -> int:
+def inbox_end(system: SystemUnderTest, service: str, person_id: str) -> int:
     """Return how many entries a person's log has."""
-    rows = query(database, "SELECT position FROM inbox_heads WHERE person_id = ?", person_id)
-    return int(rows[0][0]) if rows else 0
-
-
-def query(database: Path, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    """Read from a database that a service has open."""
-    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        return connection.execute(sql, parameters).fetchall()
+    query = "SELECT position FROM inbox_heads WHERE person_id = :person"
+    found = rows(system.databases[service], query, person=person_id)
+    return int(found[0][0]) if found else 0

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import tempfile
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,10 +15,11 @@ import grpc
 
 from chassis.calls import PERSON_KEY
 from chassis.client import open_channel
-from chassis.database.migrate import migrate
 from chassis.settings import load_settings
 from paperplane.friendship.v1 import authorization_pb2, authorization_pb2_grpc
 from paperplane.messaging.v1 import (
+    attachments_pb2,
+    attachments_pb2_grpc,
     intake_pb2_grpc,
     lifecycle_pb2,
     lifecycle_pb2_grpc,
@@ -27,11 +27,14 @@ from paperplane.messaging.v1 import (
 )
 from paperplane.messaging.v1 import messaging_pb2 as pb
 from services.messaging.migrations import MIGRATIONS
+from services.messaging.schema import metadata
 from services.messaging.settings import MessagingSettings
 from services.messaging.wiring import running
+from tests.support.databases import a_database, rows
+from tests.support.uploads import upload
 
 T = TypeVar("T")
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which a call of a test has failed."""
 
 
@@ -79,11 +82,18 @@ class Person:
     Arguments:
         person_id: who calls.
         stub: leads to the service.
+        attachments: leads to its files.
     """
 
-    def __init__(self, person_id: str, stub: messaging_pb2_grpc.MessagingServiceAsyncStub) -> None:
+    def __init__(
+        self,
+        person_id: str,
+        stub: messaging_pb2_grpc.MessagingServiceAsyncStub,
+        attachments: attachments_pb2_grpc.AttachmentServiceAsyncStub,
+    ) -> None:
         self.id = person_id
         self.stub = stub
+        self.attachments = attachments
 
     async def call(
         self,
@@ -94,10 +104,52 @@ class Person:
         """Call any method as this person."""
         return await method(request, metadata=as_person(self.id), timeout=timeout)
 
-    async def send(self, channel_id: str, text: str, client_message_id: str = "") -> pb.Message:
+    async def upload(
+        self,
+        content: bytes | AsyncIterator[bytes],
+        file_name: str = "plan.bin",
+        content_type: str = "",
+        size_bytes: int = 0,
+    ) -> pb.Attachment:
+        """Upload a file."""
+        header = attachments_pb2.UploadHeader(
+            file_name=file_name, content_type=content_type, size_bytes=size_bytes
+        )
+        response: attachments_pb2.UploadAttachmentResponse = await upload(
+            self.open_upload(), _requests(header, content)
+        )
+        return response.attachment
+
+    def open_upload(self) -> Any:
+        """Open a stream that uploads a file; the caller writes it, and waits for it."""
+        return self.attachments.UploadAttachment(metadata=as_person(self.id), timeout=PATIENCE)
+
+    async def download(
+        self, attachment_id: str, **arguments: Any
+    ) -> tuple[attachments_pb2.DownloadHeader, bytes]:
+        """Download a file or a part of it."""
+        request = attachments_pb2.DownloadAttachmentRequest(
+            attachment_id=attachment_id, **arguments
+        )
+        call = self.attachments.DownloadAttachment(
+            request, metadata=as_person(self.id), timeout=PATIENCE
+        )
+        first, *rest = [response async for response in call]
+        return first.header, b"".join(response.chunk for response in rest)
+
+    async def send(
+        self,
+        channel_id: str,
+        text: str,
+        client_message_id: str = "",
+        attachment_ids: Sequence[str] = (),
+    ) -> pb.Message:
         """Send a message."""
         request = pb.SendMessageRequest(
-            channel_id=channel_id, text=text, client_message_id=client_message_id
+            channel_id=channel_id,
+            text=text,
+            client_message_id=client_message_id,
+            attachment_ids=attachment_ids,
         )
         return (await self.call(self.stub.SendMessage, request)).message
 
@@ -180,6 +232,18 @@ class Person:
         return [kind_of(response) for response in await self.log(after_cursor)]
 
 
+async def _requests(
+    header: attachments_pb2.UploadHeader, content: bytes | AsyncIterator[bytes]
+) -> AsyncIterator[attachments_pb2.UploadAttachmentRequest]:
+    yield attachments_pb2.UploadAttachmentRequest(header=header)
+    if isinstance(content, bytes):
+        for begin in range(0, len(content), 131_072):
+            yield attachments_pb2.UploadAttachmentRequest(chunk=content[begin : begin + 131_072])
+    else:
+        async for chunk in content:
+            yield attachments_pb2.UploadAttachmentRequest(chunk=chunk)
+
+
 def kind_of(response: pb.WatchMessagesResponse) -> str:
     """Return the kind of an event."""
     return str(response.event.WhichOneof("kind"))
@@ -199,10 +263,12 @@ class MessagingUnderTest:
     """What a test needs of a running messaging service."""
 
     friendship: StandInFriendship
-    database: Path
+    files: Path
+    """The folder of attachments."""
     settings: MessagingSettings
     parts: dict[str, Any]
     stub: messaging_pb2_grpc.MessagingServiceAsyncStub = field(init=False)
+    attachments: attachments_pb2_grpc.AttachmentServiceAsyncStub = field(init=False)
     lifecycle: lifecycle_pb2_grpc.ChannelLifecycleServiceAsyncStub = field(init=False)
     intake: intake_pb2_grpc.MessageIntakeServiceAsyncStub = field(init=False)
     _service: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -210,6 +276,7 @@ class MessagingUnderTest:
     def connect(self, channel: grpc.aio.Channel) -> None:
         """Lead all stubs through a channel."""
         self.stub = messaging_pb2_grpc.MessagingServiceStub(channel)
+        self.attachments = attachments_pb2_grpc.AttachmentServiceStub(channel)
         self.lifecycle = lifecycle_pb2_grpc.ChannelLifecycleServiceStub(channel)
         self.intake = intake_pb2_grpc.MessageIntakeServiceStub(channel)
 
@@ -223,7 +290,7 @@ class MessagingUnderTest:
 
     def person(self, person_id: str) -> Person:
         """Return a person."""
-        return Person(person_id, self.stub)
+        return Person(person_id, self.stub, self.attachments)
 
     async def friends(self, one: str, other: str, epoch: int = 1) -> tuple[Person, Person, str]:
         """Return two friends and the id of their open channel."""
@@ -258,15 +325,13 @@ class MessagingUnderTest:
             timeout=PATIENCE,
         )
 
-    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """Query the database as it is on disk."""
-        with closing(sqlite3.connect(self.database)) as connection:
-            return connection.execute(query, parameters).fetchall()
+        return rows(self.settings.database, query, **parameters)
 
     def content(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return every row of every table."""
-        tables = self.rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-        return {name: self.rows(f"SELECT * FROM {name}") for (name,) in tables}
+        return {name: self.rows(f"SELECT * FROM {name}") for name in metadata.tables}
 
 
 def as_person(person_id: str) -> list[tuple[str, str]]:
@@ -284,7 +349,8 @@ async def messaging_service(
         options: further environment variables.
         parts: keyword arguments of `services.messaging.wiring.running`.
     """
-    database = tmp_path / "messaging.db"
+    files = tmp_path / "attachments"
+    url = await asyncio.to_thread(a_database, tmp_path, "messaging", MIGRATIONS)
     with tempfile.TemporaryDirectory(prefix="pp-") as sockets:
         friendship = StandInFriendship()
         friendship_server = grpc.aio.server()
@@ -297,14 +363,14 @@ async def messaging_service(
             MessagingSettings,
             {
                 "PAPERPLANE_LISTEN": f"unix:{sockets}/m",
-                "PAPERPLANE_DATABASE": f"sqlite:///{database}",
+                "PAPERPLANE_DATABASE": url,
                 "PAPERPLANE_FRIENDSHIP": f"unix:{sockets}/f",
+                "PAPERPLANE_ATTACHMENTS": files.as_uri(),
                 "PAPERPLANE_DRAIN_SECONDS": "1",
                 **(options or {}),
             },
         )
-        migrate(settings.database, MIGRATIONS)
-        service = MessagingUnderTest(friendship, database, settings, parts)
+        service = MessagingUnderTest(friendship, files, settings, parts)
         try:
             await service.start()
             async with open_channel(settings.listen) as channel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -14,22 +14,27 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from bench.system import free_port
 from chassis.client import open_channel
-from chassis.database.migrate import migrate
 from paperplane.friendship.v1 import friendship_pb2 as fpb
 from paperplane.messaging.v1 import intake_pb2_grpc, messaging_pb2_grpc
 from paperplane.messaging.v1 import messaging_pb2 as pb
-from services.friendship import migrations as friendship_migrations
 from services.friendship import wiring as friendship_wiring
+from services.friendship.migrations import MIGRATIONS as FRIENDSHIP
 from services.friendship.settings import FriendshipSettings
-from services.messaging import migrations as messaging_migrations
 from services.messaging import wiring as messaging_wiring
-from services.messaging.sending import decide
+from services.messaging.migrations import MIGRATIONS as MESSAGING
 from services.messaging.settings import MessagingSettings
+from services.messaging.writing import decide
+from tests.support.bus import shared_bus
+from tests.support.databases import a_database, chosen
 from tests.support.friendship import PATIENCE, Caller
 
 if TYPE_CHECKING:
     from chassis.database.group_commit import Decide
+
+
+MIGRATIONS = {"friendship": FRIENDSHIP, "messaging": MESSAGING}
 
 
 class Member(Caller):
@@ -193,26 +198,32 @@ class Services:
     """Both services, running.
 
     Attributes:
-        friendship: where the friendship service serves.
-        messaging: where the messaging service serves.
-        messages: the messaging service's database file.
+        friendship: where the replicas of the friendship service serve.
+        messaging: where the replicas of the messaging service serve.
+        messages: the URL of the messaging service's database.
         delivery: the way from friendship to messaging.
         authorization: the way from messaging to friendship.
         opened: the connections of those who call, which end with the services.
     """
 
-    friendship: str
-    messaging: str
-    messages: Path
+    friendship: list[str]
+    messaging: list[str]
+    messages: str
     delivery: Relay
     authorization: Relay
     opened: AsyncExitStack = field(default_factory=AsyncExitStack)
     _numbers: Any = field(default_factory=count)
+    _turns: Iterator[int] = field(default_factory=count)
 
     async def connections(self) -> tuple[grpc.aio.Channel, grpc.aio.Channel]:
-        """Open a connection to each of the two."""
-        friendship = await self.opened.enter_async_context(open_channel(self.friendship))
-        messaging = await self.opened.enter_async_context(open_channel(self.messaging))
+        """Open a connection to a replica of each of the two: whoever connects next gets others."""
+        turn = next(self._turns)
+        at = (
+            self.friendship[turn % len(self.friendship)],
+            self.messaging[turn % len(self.messaging)],
+        )
+        friendship = await self.opened.enter_async_context(open_channel(at[0]))
+        messaging = await self.opened.enter_async_context(open_channel(at[1]))
         return friendship, messaging
 
     def new_ids(self, names: str) -> list[str]:
@@ -243,7 +254,7 @@ async def both_services(
     relayed: bool = False,
     decide: Decide[Any] = decide,
 ) -> AsyncGenerator[Services]:
-    """Run both services on empty databases.
+    """Run both services on empty databases; on PostgreSQL, two replicas of each.
 
     Arguments:
         friendship: options of the friendship service that differ from their defaults.
@@ -253,19 +264,26 @@ async def both_services(
     """
     # A short path: a socket's may have 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="pp-"))
-    friendship_at, messaging_at = f"unix:{folder}/f", f"unix:{folder}/m"
+    databases = {
+        name: await asyncio.to_thread(a_database, folder, name, revisions)
+        for name, revisions in MIGRATIONS.items()
+    }
+    replicas = 1 if relayed or chosen() == "sqlite" else 2
+    friendship_at, messaging_at = (_addresses(folder, name, replicas) for name in ("f", "m"))
     services = Services(
         friendship_at,
         messaging_at,
-        folder / "messaging.db",
-        delivery=Relay(f"unix:{folder}/d", messaging_at),
-        authorization=Relay(f"unix:{folder}/a", friendship_at),
+        databases["messaging"],
+        delivery=Relay(f"unix:{folder}/d", messaging_at[0]),
+        authorization=Relay(f"unix:{folder}/a", friendship_at[0]),
     )
+    bus = {"nats": shared_bus()} if replicas > 1 else {}
     friendship_settings = FriendshipSettings.model_validate(
         {
-            "listen": friendship_at,
-            "database": f"sqlite:///{folder}/friendship.db",
-            "messaging": services.delivery.address if relayed else messaging_at,
+            "listen": friendship_at[0],
+            "database": databases["friendship"],
+            "messaging": services.delivery.address if relayed else _target(messaging_at),
+            "photos": (folder / "photos").as_uri(),
             "drain_seconds": 1.0,
             "requests_per_hour": "off",
             "max_pending_requests": "off",
@@ -274,26 +292,38 @@ async def both_services(
     )
     messaging_settings = MessagingSettings.model_validate(
         {
-            "listen": messaging_at,
-            "database": f"sqlite:///{services.messages}",
-            "friendship": services.authorization.address if relayed else friendship_at,
+            "listen": messaging_at[0],
+            "database": services.messages,
+            "friendship": services.authorization.address if relayed else _target(friendship_at),
+            "attachments": (folder / "attachments").as_uri(),
             "drain_seconds": 1.0,
             **(messaging or {}),
         }
     )
-    await asyncio.to_thread(migrate, friendship_settings.database, friendship_migrations.MIGRATIONS)
-    await asyncio.to_thread(migrate, messaging_settings.database, messaging_migrations.MIGRATIONS)
     try:
         async with AsyncExitStack() as opened:
             for relay in (services.delivery, services.authorization):
                 opened.push_async_callback(relay.close)
                 if relayed:
                     await relay.connect()
-            await opened.enter_async_context(
-                messaging_wiring.running(messaging_settings, decide=decide)
-            )
-            await opened.enter_async_context(friendship_wiring.running(friendship_settings))
+            for at in messaging_at:
+                mine = messaging_settings.model_copy(update={"listen": at, **bus})
+                await opened.enter_async_context(messaging_wiring.running(mine, decide=decide))
+            for at in friendship_at:
+                theirs = friendship_settings.model_copy(update={"listen": at, **bus})
+                await opened.enter_async_context(friendship_wiring.running(theirs))
             await opened.enter_async_context(services.opened)
             yield services
     finally:
         shutil.rmtree(folder)
+
+
+def _addresses(folder: Path, name: str, replicas: int) -> list[str]:
+    if replicas == 1:
+        return [f"unix:{folder}/{name}"]
+    return [f"127.0.0.1:{free_port()}" for _ in range(replicas)]
+
+
+def _target(addresses: list[str]) -> str:
+    """Return what leads to all replicas."""
+    return addresses[0] if len(addresses) == 1 else f"ipv4:{','.join(addresses)}"

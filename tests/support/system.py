@@ -11,13 +11,15 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from bench.system import free_port
 from gateway.development import DevelopmentIssuer, load_key
+from tests.support.databases import chosen, new_database
 
 MODULES = {
     "friendship": "services.friendship",
@@ -26,6 +28,7 @@ MODULES = {
 }
 """The processes that the supervisor runs, and what `python -m` runs for each."""
 
+_WITH_A_DATABASE = ("friendship", "messaging")
 PATIENCE_SECONDS = 60.0
 """How long a busy machine may take to start everything."""
 _LOOK_SECONDS = 0.03
@@ -39,6 +42,7 @@ class SystemUnderTest:
     Attributes:
         process: the supervisor.
         data: its data folder.
+        databases: the URLs of the two services' databases, by the names of `MODULES`.
         temporary: its folder for temporary files, in which the sockets lie.
         grpc_port: the gateway's gRPC port.
         http_port: its HTTP port.
@@ -48,6 +52,7 @@ class SystemUnderTest:
 
     process: subprocess.Popen[bytes]
     data: Path
+    databases: Mapping[str, str]
     temporary: Path
     grpc_port: int
     http_port: int
@@ -159,6 +164,14 @@ def environment(data: Path, **options: str) -> dict[str, str]:
     return {**inherited, "PAPERPLANE_DATA_DIR": str(data), **given}
 
 
+@cache
+def databases_of(data: Path) -> dict[str, str]:
+    """Return the URLs of the databases of a system with a data folder, however often it is started."""
+    if chosen() == "postgresql":
+        return {name: new_database() for name in _WITH_A_DATABASE}
+    return {name: f"sqlite:///{data / name}.db" for name in _WITH_A_DATABASE}
+
+
 def launch(data: Path, **options: str) -> SystemUnderTest:
     """Start a supervisor without waiting for it.
 
@@ -169,6 +182,8 @@ def launch(data: Path, **options: str) -> SystemUnderTest:
     grpc_port = int(options.get("grpc_port") or free_port())
     http_port = int(options.get("http_port") or free_port())
     ports = {"grpc_port": str(grpc_port), "http_port": str(http_port)}
+    databases = databases_of(data)
+    elsewhere = {f"{name}_database": url for name, url in databases.items()}
     temporary = Path(tempfile.mkdtemp(prefix="pp"))
     mark = uuid.uuid4().hex
     log = data.parent / f"{data.name}-{mark}.log"
@@ -176,7 +191,7 @@ def launch(data: Path, **options: str) -> SystemUnderTest:
         process = subprocess.Popen(
             [sys.executable, "-m", "supervisor"],
             env={
-                **environment(data, **{**options, **ports}),
+                **environment(data, **{**elsewhere, **options, **ports}),
                 "TMPDIR": str(temporary),
                 _MARK: mark,
             },
@@ -184,7 +199,7 @@ def launch(data: Path, **options: str) -> SystemUnderTest:
             stdout=subprocess.PIPE,
             stderr=stderr,
         )
-    return SystemUnderTest(process, data, temporary, grpc_port, http_port, mark, log)
+    return SystemUnderTest(process, data, databases, temporary, grpc_port, http_port, mark, log)
 
 
 @contextmanager

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, select, union_all, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from chassis.database import RowsByKey
+from chassis.database.engine import insert_unless_there
 from services.friendship.domain import Bond, Grant, Pair, PairRecord, PairState, Side
 from services.friendship.schema import pairs, people
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Row
-
-_INSERTS: dict[str, Callable[..., Any]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
 
 _BY_KEYS = RowsByKey(pairs, pairs.c.low_id, pairs.c.high_id)
 
@@ -72,12 +67,8 @@ def _is(pair: Pair) -> ColumnElement[bool]:
 
 def make_pair(connection: Connection, pair: Pair) -> None:
     """Make sure that a pair has a row to lock, even if another writer makes one now."""
-    insert = _INSERTS[connection.dialect.name]
-    connection.execute(
-        insert(pairs)
-        .values(low_id=pair.low, high_id=pair.high, **_columns(PairRecord(pair)))
-        .on_conflict_do_nothing()
-    )
+    values = {"low_id": pair.low, "high_id": pair.high, **_columns(PairRecord(pair))}
+    connection.execute(insert_unless_there(connection, pairs).values(values))
 
 
 def lock_pair(connection: Connection, pair: Pair) -> PairRecord:

@@ -11,24 +11,44 @@ from sqlalchemy.exc import IntegrityError
 
 from services.friendship.domain import Pair, Person, Relationship, SeenPerson
 from services.friendship.refusals import HandleTaken
-from services.friendship.schema import TERM_OF_HANDLE, TERM_OF_NAME, pairs, people, people_terms
+from services.friendship.schema import (
+    TERM_OF_HANDLE,
+    TERM_OF_NAME,
+    pairs,
+    people,
+    people_terms,
+    photos,
+)
 from services.friendship.store.pairs import to_state
+from services.friendship.store.photos import IS_KEPT
 from services.friendship.words import name_words
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Row
 
+_IS_THEIR_PHOTO = and_(photos.c.person_id == people.c.person_id, IS_KEPT)
 _LAST_CHARACTER = "\U0010ffff"
 
 
 def to_person(row: Row[Any]) -> Person:
-    """Read a person from their row."""
-    return Person(row.person_id, row.handle, row.display_name, row.headline, row.create_time)
+    """Read a person from their row, and the id of their photo beside it."""
+    return Person(
+        person_id=row.person_id,
+        handle=row.handle,
+        display_name=row.display_name,
+        headline=row.headline,
+        create_time=row.create_time,
+        photo_id=row.photo_id or "",
+    )
 
 
 def find_person(connection: Connection, person_id: str) -> Person | None:
     """Return a person by id."""
-    row = connection.execute(select(people).where(people.c.person_id == person_id)).first()
+    row = connection.execute(
+        select(people, photos.c.photo_id)
+        .select_from(people.outerjoin(photos, _IS_THEIR_PHOTO))
+        .where(people.c.person_id == person_id)
+    ).first()
     return None if row is None else to_person(row)
 
 
@@ -109,13 +129,15 @@ def seen_by(
     viewer = literal(viewer_id, people.c.person_id.type)
     other_is_low = people.c.person_id < viewer
     query = (
-        select(people, pairs)
-        .outerjoin(
-            pairs,
-            and_(
-                pairs.c.low_id == case((other_is_low, people.c.person_id), else_=viewer),
-                pairs.c.high_id == case((other_is_low, viewer), else_=people.c.person_id),
-            ),
+        select(people, photos.c.photo_id, pairs)
+        .select_from(
+            people.outerjoin(photos, _IS_THEIR_PHOTO).outerjoin(
+                pairs,
+                and_(
+                    pairs.c.low_id == case((other_is_low, people.c.person_id), else_=viewer),
+                    pairs.c.high_id == case((other_is_low, viewer), else_=people.c.person_id),
+                ),
+            )
         )
         .where(people.c.person_id.in_(person_ids))
     )

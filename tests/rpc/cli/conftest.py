@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +17,12 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.app import app
-from tests.support.fake_backend import FakeBackend
+from tests.support.fake_backend import FakeBackend, Talk
+
+CONTENT = bytes(range(256)) * 1_500
+"""Of a file: takes three pieces on the way up, and six on the way down."""
+ASKED_FOR_A_TOKEN = ("dev/token", {"personId": "alice"})
+"""The call that Alice's client makes when its token no longer holds."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,24 @@ class Paperplane:
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Ran(result.exit_code, result.stdout, result.stderr)
+
+    def interrupted(self, *arguments: str, at: threading.Event) -> Ran:
+        """Run a command in a process of its own, and press Ctrl-C once something has happened."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli.app", *arguments],
+            env={**os.environ, **self.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert at.wait(20)
+            process.send_signal(signal.SIGINT)
+            stdout, stderr = process.communicate(timeout=20)
+        finally:
+            process.kill()
+            process.wait()
+        return Ran(process.returncode, stdout, stderr)
 
     def ok(self, *arguments: str, stdin: str | None = None) -> Ran:
         """Run a command that must succeed."""
@@ -75,3 +103,18 @@ def paperplane(backend: FakeBackend, environment: dict[str, str]) -> Paperplane:
     paperplane.ok("sign-in", "bob")
     paperplane.ok("sign-in", "alice")
     return paperplane
+
+
+@pytest.fixture
+def talk(paperplane: Paperplane) -> Talk:
+    """Alice and Bob are friends."""
+    return paperplane.backend.befriend("alice", "bob")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that commands run in."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ _PATIENCE_SECONDS = 20.0
 pytestmark = pytest.mark.slow
 
 Start = Callable[..., Any]
+CONTENT = bytes(300_000)
 
 
 class Talker:
@@ -330,3 +332,57 @@ async def test_what_can_not_be_sent_is_not_passed_over(paperplane: Paperplane, c
         assert "NOT_SENT" in await alice.errors()
     finally:
         backend.start()
+
+
+async def test_files_go_both_ways(
+    paperplane: Paperplane, chat: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my data.bin").write_bytes(CONTENT)
+    paperplane.backend.befriend("alice", "bob")
+    alice: Talker = await chat("bob", "--as", "alice")
+    bob: Talker = await chat("alice", "--as", "bob", "--json")
+    await alice.say("/file 'my data.bin' Look", "after it")
+    await alice.sees("#1 you Look")
+    await alice.sees("      1 ▤ my data.bin · application/octet-stream · 300.0 kB")
+    await alice.sees("#2 you after it")
+    await bob.sees("my data.bin")
+    await bob.say("/download #1")
+    assert json.loads(await bob.sees("Saved")) == {"note": "Saved my data (2).bin (300.0 kB)."}
+    assert (tmp_path / "my data (2).bin").read_bytes() == CONTENT
+    assert await alice.leaves() == 0
+    assert await bob.leaves() == 0
+
+
+async def test_a_file_whose_answers_got_lost_is_there_once(
+    paperplane: Paperplane, chat: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "data.bin").write_bytes(CONTENT)
+    talk = paperplane.backend.befriend("alice", "bob")
+    paperplane.backend.unavailable.update(UploadAttachment=2, SendMessage=6)
+    alice: Talker = await chat("bob")
+    await alice.say(f"/file {tmp_path}/data.bin")
+    await alice.sees("1 ▤ data.bin")
+    assert await alice.leaves() == 0
+    assert [len(message.attachments) for message in talk.messages] == [1]
+
+
+async def test_a_file_that_can_not_be_sent_or_had_does_not_end_the_chat(
+    paperplane: Paperplane, chat: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "big.bin").write_bytes(bytes(1_000_001))
+    talk = paperplane.backend.befriend("alice", "bob")
+    alice: Talker = await chat("bob")
+    await alice.say(
+        "/file missing.bin Look", f"/file {tmp_path}/big.bin", "/download #99", "still here"
+    )
+    await alice.complains("Not sent: /file missing.bin Look")
+    await alice.complains("missing.bin: there is no such file")
+    heard = {await alice.complains("_") for _ in range(2)}
+    assert heard == {
+        "big.bin is larger than this server takes. (ATTACHMENT_TOO_LARGE)",
+        "There is no message #99. (MESSAGE_NOT_FOUND)",
+    }
+    await alice.sees("#1 you still here")
+    assert await alice.leaves() == 1
+    assert [message.text for message in talk.messages] == ["still here"]

@@ -90,6 +90,7 @@ def test_every_command_prints_one_json_document(paperplane: Paperplane) -> None:
     assert keys("unblock", "bob") == set()
     assert keys("profile", "--name", "Alice M.") == {"person"}
     assert keys("token", "alice") == {"token"}
+    assert keys("photo", "--remove") == {"person"}
     assert keys("sign-in", "bob") == {"person"}
     assert keys("sign-out") == {"person"}
 

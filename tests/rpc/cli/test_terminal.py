@@ -2,79 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import re
-import select
-import subprocess
-import sys
-import termios
-import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.rpc.cli.conftest import Paperplane
-
-_PATIENCE_SECONDS = 20.0
+from tests.rpc.cli.conftest import CONTENT, Paperplane
+from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.slow
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[=>]")
-
-
-class Terminal:
-    """A command on a terminal of its own."""
-
-    def __init__(self, environment: dict[str, str], *arguments: str) -> None:
-        self._master, slave = pty.openpty()
-        termios.tcsetwinsize(slave, (24, 80))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "cli.app", *arguments],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-            env={**os.environ, **environment, "TERM": "xterm"},
-        )
-        os.close(slave)
-        self.raw = ""
-        self._seen = 0
-
-    def type(self, keys: str) -> None:
-        os.write(self._master, keys.encode())
-
-    def shows(self, text: str) -> None:
-        """Read until a text has been drawn since the last one that was waited for."""
-        ends = time.monotonic() + _PATIENCE_SECONDS
-        while (found := self._drawn().find(text, self._seen)) < 0:
-            left = ends - time.monotonic()
-            assert left > 0, f"no {text!r} in {self._drawn()[self._seen :]!r}"
-            if select.select([self._master], [], [], left)[0]:
-                self._read()
-        self._seen = found + len(text)
-
-    def _read(self) -> None:
-        drawn = os.read(self._master, 65_536).decode(errors="replace")
-        self.raw += drawn
-        # Asked where its cursor is, a terminal answers.
-        self.type("\x1b[6;1R" * drawn.count("\x1b[6n"))
-
-    def _drawn(self) -> str:
-        return _ESCAPES.sub("", self.raw)
-
-    def leaves(self) -> int:
-        try:
-            return self.process.wait(_PATIENCE_SECONDS)
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        if self._master >= 0:
-            os.close(self._master)
-            self._master = -1
 
 
 @pytest.fixture
@@ -147,6 +83,30 @@ def test_the_status_bar_says_what_is_read_and_closed(
     terminal.type("\x03")
     assert terminal.leaves() == 1
     assert [message.text for message in talk.messages] == ["long ago", "hello"]
+
+
+def test_files_are_sent_and_had_and_the_status_bar_says_how_far_they_are(
+    paperplane: Paperplane, folder: Path, terminal: Terminal
+) -> None:
+    (folder / "my data.bin").write_bytes(CONTENT)
+    files = paperplane.backend.files
+    files.go_on.clear()
+    terminal.shows("✈ @bob")
+    terminal.type("/file my\\ data.bin Look\r")
+    try:
+        terminal.shows("my data.bin")
+        terminal.shows(" %")
+    finally:
+        files.go_on.set()
+    terminal.shows("#2 you Look")
+    terminal.shows("1 ▤ my data.bin · application/octet-stream · 384.0 kB")
+    terminal.shows("✈ @bob")
+    terminal.type("/download #2\r")
+    terminal.shows("Saved my data (2).bin (384.0 kB).")
+    terminal.shows("✈ @bob")
+    terminal.type("\x04")
+    assert terminal.leaves() == 0
+    assert (folder / "my data (2).bin").read_bytes() == CONTENT
 
 
 def test_a_newcomer_is_asked_for_a_profile(paperplane: Paperplane) -> None:

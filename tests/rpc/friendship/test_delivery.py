@@ -183,7 +183,7 @@ async def test_authorization_answers_each_pair_in_order(world: World) -> None:
         ("ann", "bob"),
         ("ann", "nobody"),
         ("ann", "ann"),
-        ("a\0\"'", "ann"),
+        ("a\\\"' %s", "ann"),
     )
 
     assert answer == [

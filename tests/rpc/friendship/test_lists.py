@@ -232,7 +232,7 @@ async def test_cursor_of_an_earlier_life_or_beyond_the_end_has_expired(world: Wo
     assert refused.code == grpc.StatusCode.FAILED_PRECONDITION
     assert refused.reason == "CURSOR_EXPIRED"
 
-    await restart_after("UPDATE secrets SET value = x'00' WHERE name = 'log_generation'")
+    await restart_after("DELETE FROM secrets WHERE name = 'log_generation'")
     assert await reason_of(world.caller("ann").events(cursor)) == "CURSOR_EXPIRED"
 
 

@@ -75,7 +75,7 @@ async def test_handle_belongs_to_one_person(world: World) -> None:
 
 async def test_unknown_people_are_not_found(world: World) -> None:
     ann = await world.person("ann")
-    for key in ({"person_id": "nobody"}, {"handle": "nobody"}, {"person_id": "a\0b"}):
+    for key in ({"person_id": "nobody"}, {"handle": "nobody"}, {"person_id": "a'b"}):
         request = pb.GetPersonRequest(**key)
         assert await reason_of(ann.call(ann.people.GetPerson, request)) == "PERSON_NOT_FOUND"
 

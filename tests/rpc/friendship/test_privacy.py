@@ -14,6 +14,7 @@ from sqlalchemy import Engine, event
 
 from paperplane.friendship.v1 import friendship_pb2 as pb
 from tests.support.friendship import Caller, World, friendship_world, read_refusal
+from tests.support.pictures import plain
 
 Act = Callable[[Caller, Caller], Awaitable[object]]
 
@@ -31,7 +32,11 @@ class Ticks:
 async def everything(viewer: Caller, other: Caller) -> list[bytes]:
     """Return all that a person can see of another, as the bytes that come to them."""
     call, stub = viewer.call, viewer.friendship
+    photo = pb.GetPhotoRequest(
+        photo_id=(await viewer.see(other)).photo_id, size=pb.PHOTO_SIZE_SMALL
+    )
     seen: list[Message] = [
+        await call(viewer.people.GetPhoto, photo),
         await call(viewer.people.GetPerson, pb.GetPersonRequest(person_id=other.id)),
         await call(viewer.people.SearchPeople, pb.SearchPeopleRequest(query=other.id)),
         await call(stub.ListFriends, pb.ListFriendsRequest()),
@@ -58,6 +63,9 @@ def strip(message: Message) -> None:
     for field, value in message.ListFields():
         if field.name in ("request_id", "create_time", "event_time", "cursor"):
             message.ClearField(field.name)
+        elif field.name == "photo_id":
+            # That there is one shows.
+            setattr(message, field.name, "<photo>")
         elif field.message_type is not None:
             for item in value if field.is_repeated else [value]:
                 strip(item)
@@ -72,6 +80,7 @@ async def life(secret: Act, open_life: Act) -> list[list[bytes]]:
     """
     async with friendship_world(clock=Ticks(), requests_per_hour=6) as world:
         ann, bob = await world.person("ann"), await world.person("bob")
+        await bob.set_photo(plain())
         views: list[list[bytes]] = []
         await open_life(ann, bob)
         await secret(bob, ann)

@@ -1,4 +1,4 @@
-"""Search among 100,000 people: pages that are stable, complete and disjoint, at the cost of a page."""
+"""Search among many people: pages that are stable, complete and disjoint, at the cost of a page."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from tests.support.friendship import Caller, friendship_world
 
 pytestmark = pytest.mark.slow
 
-COUNT = 100_000
 GIVEN = ["Anna", "Annika", "Béla", "Chloé", "Dmitri", "Eva", "Fatima", "Göran", "Hana", "Ivo"]
 FAMILY = ["Anders", "Brown", "Çelik", "Dvořák", "Eriksen", "Fox", "García", "Hall", "Ito", "Jansen"]
 
 
-def crowd() -> list[Person]:
+def crowd(count: int) -> list[Person]:
     dice = random.Random(7)
     return [
         Person(
@@ -32,7 +31,7 @@ def crowd() -> list[Person]:
             "",
             1,
         )
-        for number in range(COUNT)
+        for number in range(count)
     ]
 
 
@@ -58,9 +57,10 @@ def expected(everyone: Sequence[Person], given: str, family: str) -> set[str]:
 
 
 @pytest.mark.timeout(300)
-async def test_pages_of_a_large_network_are_stable_complete_and_disjoint() -> None:
+@pytest.mark.parametrize("count", [20_000, pytest.param(100_000, marks=pytest.mark.prove)])
+async def test_pages_of_a_large_network_are_stable_complete_and_disjoint(count: int) -> None:
     async with friendship_world() as world:
-        everyone = crowd()
+        everyone = crowd(count)
         engine = open_engine(world.settings.database, read_only=False, pool_size=1)
         with engine.begin() as connection:
             rows = [
@@ -87,7 +87,7 @@ async def test_pages_of_a_large_network_are_stable_complete_and_disjoint() -> No
         handled = {p.person_id for p in everyone if p.handle.startswith("chloe")}
         by_family = {p.person_id for p in everyone if "Dvořák" in p.display_name}
         assert set(wide) == named | (handled & by_family)
-        assert len(wide) > 500
+        assert len(wide) > 200
 
         # Everyone whose handle or name begins so, once, those by handle first.
         every = await all_pages(ann, "annik", 200)

@@ -236,6 +236,7 @@ async def test_reflection_lists_what_people_may_call(
         "grpc.health.v1.Health",
         "paperplane.friendship.v1.FriendshipService",
         "paperplane.friendship.v1.PeopleService",
+        "paperplane.messaging.v1.AttachmentService",
         "paperplane.messaging.v1.MessagingService",
     }
 

@@ -369,12 +369,12 @@ async def test_too_many_calls_in_a_second_are_refused_with_a_delay() -> None:
         assert refused[0].json()["details"][1]["type"] == "google.rpc.RetryInfo"
 
 
-async def test_healthz_and_a_welcome_need_no_token(gateway: GatewayUnderTest) -> None:
+async def test_health_and_the_list_of_methods_need_no_token(gateway: GatewayUnderTest) -> None:
     health = await gateway.http.get("/healthz")
-    welcome = await gateway.http.get("/")
+    methods = await gateway.http.get("/methods")
 
     assert (health.status_code, health.text) == (200, "ok\n")
-    assert GET_PERSON in welcome.text
+    assert GET_PERSON in methods.text
 
 
 class TestDevelopmentTokens:

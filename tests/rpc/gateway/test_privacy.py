@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import grpc
 import pytest
@@ -21,6 +22,7 @@ from tests.support.gateway import (
     a_gateway,
     envelope,
 )
+from tests.support.provider import a_misbehaving_provider, query_of, sign_in_options
 
 
 @contextmanager
@@ -76,3 +78,31 @@ async def _provoke() -> None:
             await gateway.channel.unary_unary(
                 CREATE_PERSON, friendship_pb2.CreatePersonRequest.SerializeToString
             )(friendship_pb2.CreatePersonRequest(handle=MARKER, display_name=MARKER))
+
+
+async def test_no_secret_of_a_sign_in_shows_up_in_a_log(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    seen: set[str] = set()
+    with real_logging():
+        async with a_misbehaving_provider() as provider:
+            (tmp_path / "secret").write_text(MARKER)
+            options = sign_in_options(
+                tmp_path, provider.url, oidc_client_secret=str(tmp_path / "secret")
+            )
+            async with a_gateway(**options) as gateway:
+                for answer in (None, (400, f'{{"error": "{MARKER}"}}'.encode()), (500, b"")):
+                    provider.answer = answer
+                    begun = await gateway.http.get("/sign-in")
+                    seen |= set(query_of(begun.headers["location"]).values())
+                    back = provider.consent(begun.headers["location"])
+                    await gateway.http.get(back.replace("http://127.0.0.1:8080", ""))
+                await gateway.http.get(f"/sign-in/callback?error={MARKER}&state={MARKER}")
+                seen |= {each for _, asked in provider.redeemed for each in asked.values()}
+                seen |= set(gateway.http.cookies.values())
+
+    printed = "".join(capfd.readouterr())
+    assert printed.count("sign_in.failed") == 3
+    assert MARKER not in printed
+    assert len(seen) > 10
+    assert [each for each in seen if len(each) > 20 and each in printed] == []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 from grpc import StatusCode
+from sqlalchemy import make_url
 
 from paperplane.messaging.v1 import messaging_pb2 as pb
 from tests.support.messaging import MessagingUnderTest, Person, kind_of, until_caught_up
@@ -58,6 +60,8 @@ async def test_deleted_message_leaves_a_tombstone_for_both(
     assert len(await bob.log()) == len(log)
 
 
+# PostgreSQL overwrites them when it vacuums, which is the operator's to time.
+@pytest.mark.sqlite
 async def test_words_of_a_deleted_message_are_nowhere_on_disk(
     service: MessagingUnderTest, friends: Friends
 ) -> None:
@@ -71,8 +75,9 @@ async def test_words_of_a_deleted_message_are_nowhere_on_disk(
     # The log of the last writes goes into the database when the service stops.
     await service.stop()
 
-    held = [path for path in service.database.parent.iterdir() if path.is_file()]
-    assert service.database in held
+    database = Path(make_url(service.settings.database).database or "")
+    held = [path for path in database.parent.iterdir() if path.is_file()]
+    assert database in held
     for path in held:
         assert marker.encode() not in path.read_bytes()
 

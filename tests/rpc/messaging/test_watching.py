@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import aclosing, closing
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 from grpc import StatusCode
 
 from paperplane.messaging.v1 import messaging_pb2 as pb
+from tests.support.databases import backup, change
 from tests.support.messaging import (
     MessagingUnderTest,
     Person,
@@ -134,13 +133,16 @@ async def test_ring_that_is_lost_only_delays(tmp_path: Path) -> None:
         _, bob, channel_id = await service.friends("ann", "bob")
         async with aclosing(bob.watch()) as stream:
             await until_caught_up(stream)
-            with closing(sqlite3.connect(service.database)) as connection, connection:
-                connection.execute(
-                    "INSERT INTO inbox_entries (person_id, position, kind, subject, number, actor, time)"
-                    " VALUES ('bob', 2, 'read', ?, 1, 'ann', 7)",
-                    [channel_id],
-                )
-                connection.execute("UPDATE inbox_heads SET position = 2 WHERE person_id = 'bob'")
+            change(
+                service.settings.database,
+                "INSERT INTO inbox_entries (person_id, position, kind, subject, number, actor, time)"
+                " VALUES ('bob', 2, 'read', :channel, 1, 'ann', 7)",
+                channel=channel_id,
+            )
+            change(
+                service.settings.database,
+                "UPDATE inbox_heads SET position = 2 WHERE person_id = 'bob'",
+            )
             read = (await anext(stream)).event.read
     assert (read.channel_id, read.person_id, read.seq) == (channel_id, "ann", 1)
 
@@ -176,7 +178,7 @@ async def test_cursor_of_lost_time_is_expired(tmp_path: Path) -> None:
         ann, bob, channel_id = await service.friends("ann", "bob")
         await ann.send(channel_id, "kept")
         await service.stop()
-        shutil.copy(service.database, tmp_path / "backup.db")
+        restore = backup(service.settings.database)
         await service.start()
         early = (await bob.channels()).cursor
         await ann.send(channel_id, "lost")
@@ -187,15 +189,14 @@ async def test_cursor_of_lost_time_is_expired(tmp_path: Path) -> None:
         assert len(await bob.log(early)) == 1
 
         await service.stop()
-        shutil.copy(tmp_path / "backup.db", service.database)
+        restore()
         await service.start()
         error = await refused(first_answer(bob, late))
         assert (error.code, error.reason) == (StatusCode.FAILED_PRECONDITION, "CURSOR_EXPIRED")
         assert await bob.log(early) == []
 
         await service.stop()
-        with closing(sqlite3.connect(service.database)) as connection, connection:
-            connection.execute("DELETE FROM secrets WHERE name = 'log_generation'")
+        change(service.settings.database, "DELETE FROM secrets WHERE name = 'log_generation'")
         await service.start()
         for cursor in (early, late):
             error = await refused(first_answer(bob, cursor))
@@ -279,14 +280,14 @@ async def test_reader_who_is_far_behind_at_the_start_is_not_too_slow(tmp_path: P
 async def test_stopping_server_ends_streams_so_that_they_come_back(tmp_path: Path) -> None:
     async with messaging_service(tmp_path) as service:
         ann, bob, channel_id = await service.friends("ann", "bob")
-        streams = [bob.open_watch() for _ in range(3)]
-        cursors = [await until_caught_up(stream.__aiter__()) for stream in streams]
+        streams = [bob.open_watch().__aiter__() for _ in range(3)]
+        cursors = [await until_caught_up(stream) for stream in streams]
         await service.stop()
 
         # They ended by themselves: those that are cut off have no details.
         for stream in streams:
             with pytest.raises(grpc.aio.AioRpcError) as ended:
-                await stream.read()
+                await anext(stream)
             error = read_error(ended.value)
             assert (error.code, error.reason) == (StatusCode.UNAVAILABLE, "SERVER_STOPPING")
         await service.start()

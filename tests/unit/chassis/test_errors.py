@@ -14,7 +14,14 @@ from grpc import StatusCode
 import chassis
 import services.messaging
 from chassis.errors import CHASSIS_ERRORS, CODES, ErrorSpec, ErrorTable
-from chassis.refusals import FieldViolation, InvalidRequest, Refusal
+from chassis.files import refusals as files
+from chassis.refusals import (
+    FieldViolation,
+    InvalidRequest,
+    OutcomeUnknown,
+    Refusal,
+    StorageUnavailable,
+)
 from services.messaging.domain import ChannelClosed, FriendshipUnavailable, StaleGrant
 from services.messaging.errors import ERRORS
 
@@ -37,13 +44,25 @@ def refusals_of(package: ModuleType) -> set[type[Refusal]]:
     return found
 
 
+OF_FILES: set[type[Refusal]] = {
+    kind
+    for kind in vars(files).values()
+    if isinstance(kind, type) and kind.__module__ == files.__name__
+}
+
+
+def test_every_refusal_of_a_file_has_a_status() -> None:
+    for kind in OF_FILES:
+        assert any(base in OF_FILES & set(ERRORS) for base in kind.__mro__), kind
+
+
 def test_every_refusal_of_the_chassis_has_a_status() -> None:
-    assert refusals_of(chassis) == set(CHASSIS_ERRORS)
+    assert refusals_of(chassis) - OF_FILES == set(CHASSIS_ERRORS)
 
 
 def test_every_refusal_of_messaging_has_a_status() -> None:
     # A grant that stays out of date is friendship's silence to callers.
-    assert refusals_of(services.messaging) == set(ERRORS) | {StaleGrant}
+    assert refusals_of(services.messaging) == set(ERRORS) - OF_FILES | {StaleGrant}
     stale, unavailable = TABLE.status(StaleGrant()), TABLE.status(FriendshipUnavailable())
     assert stale == unavailable
 
@@ -105,3 +124,12 @@ def test_status_carries_its_details() -> None:
         ("seq", "below 1"),
     ]
     assert retry.retry_delay.ToTimedelta() == timedelta(seconds=1.5)
+
+
+def test_what_is_unavailable_says_when_to_try_again() -> None:
+    retry = error_details_pb2.RetryInfo()
+    for kind in (StorageUnavailable, OutcomeUnknown, FriendshipUnavailable):
+        status = TABLE.status(kind())
+        assert status.details[-1].Unpack(retry)
+        assert retry.retry_delay.ToTimedelta() > timedelta(0)
+    assert len(TABLE.status(ChannelClosed()).details) == 1

@@ -28,6 +28,7 @@ from cli.text import clean, one_line
         ("right\u202eleft", "rightleft"),
         ("one\rtwo\r\nthree\u2028four", "one\ntwo\nthree\nfour"),
         ("tab\tstays", "tab\tstays"),
+        ("no \udce9 text", "no  text"),
         ("[bold]markup[/bold] :smile:", "[bold]markup[/bold] :smile:"),
         ("Chloé 👩‍⚕️ 日本", "Chloé 👩‍⚕️ 日本"),
     ],

@@ -8,6 +8,7 @@ from importlib import import_module
 
 import services.friendship
 from chassis.errors import CHASSIS_ERRORS
+from chassis.files import refusals as file_refusals
 from chassis.refusals import Refusal
 from services.friendship.errors import ERRORS
 
@@ -25,8 +26,16 @@ def test_every_refusal_of_the_service_is_in_the_table() -> None:
             and issubclass(kind, Refusal)
             and kind.__module__.startswith("services.")
         }
-    assert found == set(ERRORS)
+    assert found == {kind for kind in ERRORS if kind.__module__.startswith("services.")}
     assert found
+
+
+def test_every_refusal_of_files_is_in_the_table() -> None:
+    members = vars(file_refusals).values()
+    kinds = [kind for kind in members if inspect.isclass(kind) and issubclass(kind, Refusal)]
+    of_files = [kind for kind in kinds if kind.__module__ == file_refusals.__name__]
+    assert len(of_files) > 5
+    assert all(set(kind.__mro__) & set(ERRORS) for kind in of_files)
 
 
 def test_reasons_are_not_shared() -> None:

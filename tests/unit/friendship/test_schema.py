@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,17 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import CheckConstraint, Connection, insert, inspect, update
+from sqlalchemy import CheckConstraint, Connection, insert, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 
 from chassis.database.engine import open_engine
 from chassis.database.migrate import migrate
-from services.friendship.domain import Box, Pair, PairRecord, Person
+from services.friendship.domain import Box, Pair, PairRecord, Person, Photo
 from services.friendship.migrations import MIGRATIONS
-from services.friendship.schema import friend_requests, metadata, pairs, people
+from services.friendship.schema import friend_requests, metadata, pairs, people, photos
 from services.friendship.store import pairs as pair_store
 from services.friendship.store import people as people_store
+from services.friendship.store import photos as photo_store
 from services.friendship.store import requests as request_store
 from tests.support.statements import plans, recorded
 
@@ -152,6 +154,44 @@ def test_people_who_must_not_be_are_refused(two: Connection, wrong: dict[str, An
         two.execute(update(people).where(people.c.person_id == "ann").values(**wrong))
 
 
+PHOTO = {"photo_id": "p1", "person_id": "ann", "state": 1, "create_time": 1}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        # A second photo that is kept.
+        {},
+        {"state": 3},
+        {"state": 0, "photo_id": "p1"},
+        {"state": 0, "photo_id": ""},
+        {"state": 0, "person_id": "nobody"},
+    ],
+    ids=str,
+)
+def test_photos_that_must_not_be_are_refused(two: Connection, wrong: dict[str, Any]) -> None:
+    two.execute(insert(photos).values(PHOTO))
+    with pytest.raises(IntegrityError), two.begin_nested():
+        two.execute(insert(photos).values({**PHOTO, "photo_id": "p2", **wrong}))
+    for photo_id, state in (("p3", 0), ("p4", 0), ("p5", 2), ("p6", 2)):
+        two.execute(insert(photos).values({**PHOTO, "photo_id": photo_id, "state": state}))
+
+
+def test_a_photo_that_was_swept_can_be_kept_no_longer(two: Connection) -> None:
+    for number in (1, 2, 3):
+        photo_store.insert_photo(two, Photo(f"p{number}", "ann", number))
+    photo_store.doom_stale(two, 2)
+    photo_store.doom_given_up(two, ["p2"])
+    assert sorted(photo_store.find_doomed(two, (), 10)) == ["p1", "p2"]
+    assert photo_store.find_doomed(two, {"p1"}, 10) == ["p2"]
+    assert not photo_store.keep_photo(two, Photo("p1", "ann", 1))
+    assert photo_store.keep_photo(two, Photo("p3", "ann", 3))
+    photo_store.doom_given_up(two, ["p3"])
+    photo_store.doom_stale(two, 9)
+    photo_store.delete_photos(two, ["p1", "p2", "p3"])
+    assert list(two.scalars(select(photos.c.photo_id))) == ["p3"]
+
+
 def test_delivered_epoch_never_falls(two: Connection) -> None:
     known = {"friends": True, "requester": 0, "request_id": "r1", "epoch": 3, "delivered_epoch": 2}
     two.execute(insert(pairs).values(**{**FINE, **known}))
@@ -172,6 +212,13 @@ def test_no_statement_scans_a_table_of_people(connection: Connection) -> None:
         people_store.seen_by(connection, "a", ["b", "c"])
         people_store.present(connection, ["a", "b"])
         people_store.find_person_id(connection, "abc")
+        people_store.find_person(connection, "a")
+        photo_store.keep_photo(connection, Photo("p", "a", 1))
+        photo_store.doom_given_up(connection, ["p", "q"])
+        photo_store.doom_stale(connection, 5)
+        photo_store.find_doomed(connection, {"p"}, 10)
+        photo_store.delete_photos(connection, ["p", "q"])
+        photo_store.is_kept(connection, "p")
         pair_store.read_pairs(connection, [Pair("a", "b"), Pair("c", "d")])
         pair_store.lock_pair(connection, Pair("a", "b"))
         pair_store.list_friends(connection, "a", "", 10)
@@ -189,6 +236,11 @@ def test_no_statement_scans_a_table_of_people(connection: Connection) -> None:
     assert {step for steps in all_steps for step in steps if step.startswith("SCAN")} == {
         "SCAN anon_1 VIRTUAL TABLE INDEX 1:",
         "SCAN pairs USING INDEX ix_pairs_outbox",
+    }
+    of_photos = {step for steps in all_steps for step in steps if "photos" in step}
+    assert {index for step in of_photos for index in re.findall(r"ix_photos\w+", step)} == {
+        "ix_photos_kept",
+        "ix_photos_to_sweep",
     }
     searches = [steps for steps in all_steps if any("people_terms" in step for step in steps)]
     assert len(searches) == 2 + 3 + 2

@@ -11,6 +11,7 @@ FINE = {
     "PAPERPLANE_LISTEN": "unix:/tmp/f.sock",
     "PAPERPLANE_DATABASE": "sqlite:////tmp/f.db",
     "PAPERPLANE_MESSAGING": "unix:/tmp/m.sock",
+    "PAPERPLANE_PHOTOS": "file:///tmp/photos",
 }
 
 
@@ -35,6 +36,11 @@ def test_limits_can_be_set_and_switched_off() -> None:
         ("requests_per_hour", "many"),
         ("max_pending_requests", "-1"),
         ("revocation_timeout", "0"),
+        ("max_photo_bytes", "0"),
+        ("max_picture_pixels", "many"),
+        ("sweep_seconds", "0"),
+        ("photos", "/var/lib/photos"),
+        ("photos", "s3://"),
         ("listen", "0.0.0.0:50052"),
         ("requests_per_hours", "5"),
     ],

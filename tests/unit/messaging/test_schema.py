@@ -10,20 +10,22 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import CheckConstraint, Connection, insert, inspect
+from sqlalchemy import CheckConstraint, Connection, insert, inspect, select
 from sqlalchemy.exc import IntegrityError
 
 from chassis.database.migrate import SchemaMismatch, check_schema, migrate
 from chassis.inbox import Entry
 from services.messaging import store
-from services.messaging.domain import Channel, Message, Pair
+from services.messaging.domain import Attachment, Channel, Message, Pair
 from services.messaging.migrations import MIGRATIONS
-from services.messaging.schema import inbox, messages, metadata
-from services.messaging.sending import Send, SendSet
+from services.messaging.schema import attachments, inbox, messages, metadata
+from services.messaging.sending import Send
+from services.messaging.writing import decide
 from tests.support.statements import plans, recorded
 
 PAIR = Pair("ann", "bob")
 CHANNEL = Channel("ab", PAIR, True, 1, create_time=1, active_time=1)
+FILE = Attachment("f1", "ann", "unsent", "plan.pdf", "application/pdf", 9, 0, 0, 0, "", 1)
 MESSAGE = Message("ab", 1, "ann", "c", b"d" * 32, "text", 1)
 
 
@@ -100,12 +102,36 @@ def test_messages_that_must_not_be_are_refused(
     connection: Connection, wrong: dict[str, Any]
 ) -> None:
     store.insert_channel(connection, CHANNEL)
-    connection.execute(insert(messages), MESSAGE._asdict())
-    row = MESSAGE._asdict()
+    store.insert_messages(connection, [MESSAGE])
+    row = dict(connection.execute(select(messages)).mappings().one())
     with pytest.raises(IntegrityError), connection.begin_nested():
         connection.execute(insert(messages), {**row, **wrong})
     connection.execute(insert(messages), {**row, "seq": 2, "client_message_id": None})
     connection.execute(insert(messages), {**row, "seq": 3, "client_message_id": None})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"state": "lost"},
+        {"state": "sent"},
+        {"state": "sent", "channel_id": "ab", "seq": 1},
+        {"state": "sent", "channel_id": "ab", "seq": 2, "place": 0},
+        {"channel_id": "ab", "seq": 1, "place": 0},
+        {"state": "doomed"},
+    ],
+    ids=str,
+)
+def test_attachments_that_must_not_be_are_refused(
+    connection: Connection, wrong: dict[str, Any]
+) -> None:
+    store.insert_channel(connection, CHANNEL)
+    store.insert_messages(connection, [MESSAGE])
+    with pytest.raises(IntegrityError), connection.begin_nested():
+        connection.execute(insert(attachments), {**FILE._asdict(), **wrong})
+    store.insert_attachment(connection, FILE)
+    with pytest.raises(IntegrityError), connection.begin_nested():
+        store.insert_attachment(connection, FILE)
 
 
 def test_rows_come_back_as_they_went(connection: Connection) -> None:
@@ -131,7 +157,7 @@ def test_rows_come_back_as_they_went(connection: Connection) -> None:
     found = store.find_channel(connection, "ab")
     assert found is not None
     assert isinstance(found.open, bool)
-    connection.execute(insert(messages), MESSAGE._asdict())
+    store.insert_messages(connection, [MESSAGE])
     assert store.find_messages(connection, [("ab", 1), ("ab", 2)]) == {("ab", 1): MESSAGE}
     assert store.known_messages(connection, [("ab", "ann", "c"), ("ab", "bob", "c")]) == {
         ("ab", "ann", "c"): MESSAGE
@@ -165,7 +191,14 @@ def test_no_statement_scans_a_table(connection: Connection) -> None:
             store.list_messages(connection, "ab", 3, 10, forward=forward)
         store.update_message(connection, MESSAGE)
         store.count_unread(connection, "ab", "ann", 3)
-        SendSet(connection).decide([Send("ab", "ann", "c", "text", None, 1)])
+        store.insert_attachment(connection, FILE)
+        store.count_waiting(connection, "ann")
+        store.become_unsent(connection, "f1")
+        store.find_attachments(connection, ["f1", "f2"])
+        store.attachments_of(connection, [("ab", 1)])
+        store.doom_attachments_of(connection, "ab", 1)
+        store.doom_given_up(connection, ["f1"])
+        decide(connection, [Send("ab", "ann", "c", "text", None, 1, ("f1",))])
         inbox.append(connection, [Entry("ann", "read", "ab", 1)])
         inbox.head(connection, "ann")
         inbox.read(connection, "ann", 3, 10)
@@ -180,6 +213,9 @@ def test_no_statement_scans_a_table(connection: Connection) -> None:
         "list_channels",
         "list_messages",
         "count_unread",
+        "count_waiting",
+        "find_attachments",
+        "find_doomed",
         "known_messages",
     }, "a new query needs a line above"
     steps = {step for each in plans(connection, statements) for step in each}
@@ -190,12 +226,25 @@ def test_no_statement_scans_a_table(connection: Connection) -> None:
         "SCAN anon_3",
     }
     tables = {plan.split()[1] for plan in steps if plan.startswith("SEARCH")}
-    assert tables == {"channels", "messages", "inbox_heads", "inbox_entries"}
+    assert tables == {"attachments", "channels", "messages", "inbox_heads", "inbox_entries"}
     sorts = {plan for plan in steps if "TEMP B-TREE" in plan}
     # A person's channels are sorted when they are listed: as many as one person has friends.
     assert sorts <= {
         "USE TEMP B-TREE FOR ORDER BY",
         "USE TEMP B-TREE FOR RIGHT PART OF ORDER BY",
+    }
+
+
+def test_sweeping_looks_at_what_waits_and_not_at_what_was_sent(connection: Connection) -> None:
+    with recorded(connection) as statements:
+        store.doom_waiting(connection, stored_before=1, begun_before=1)
+        store.find_doomed(connection, {"f9"}, 10)
+        store.delete_doomed(connection, ["f1"])
+
+    steps = {step for each in plans(connection, statements) for step in each}
+    assert steps == {
+        "SCAN attachments USING INDEX ix_attachments_waiting",
+        "SEARCH attachments USING INDEX sqlite_autoindex_attachments_1 (attachment_id=?)",
     }
 
 

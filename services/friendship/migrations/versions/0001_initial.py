@@ -1,4 +1,4 @@
-"""The first schema: people, pairs, friend requests, inboxes."""
+"""The first schema: people, their photos, pairs, friend requests, inboxes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ down_revision = None
 
 PersonId = sa.String(255).with_variant(sa.String(255, collation="C"), "postgresql")
 RequestId = sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql")
+PhotoId = sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql")
 Handle = sa.String(30).with_variant(sa.String(30, collation="C"), "postgresql")
 Term = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
@@ -18,7 +19,7 @@ def upgrade() -> None:
     """Apply the revision."""
     op.create_table(
         "inbox_entries",
-        sa.Column("person_id", sa.String(length=255), nullable=False),
+        sa.Column("person_id", PersonId, nullable=False),
         sa.Column("position", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("subject", sa.String(length=255), nullable=False),
@@ -30,7 +31,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "inbox_heads",
-        sa.Column("person_id", sa.String(length=255), nullable=False),
+        sa.Column("person_id", PersonId, nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("person_id", name=op.f("pk_inbox_heads")),
     )
@@ -101,6 +102,35 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("state = 0"),
         postgresql_where=sa.text("state = 0"),
+    )
+    op.create_table(
+        "photos",
+        sa.Column("photo_id", PhotoId, nullable=False),
+        sa.Column("person_id", PersonId, nullable=False),
+        sa.Column("state", sa.SmallInteger(), nullable=False),
+        sa.Column("create_time", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("length(photo_id) BETWEEN 1 AND 64", name=op.f("ck_photos_id_length")),
+        sa.CheckConstraint("state IN (0, 1, 2)", name=op.f("ck_photos_known_state")),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["people.person_id"], name=op.f("fk_photos_person_id")
+        ),
+        sa.PrimaryKeyConstraint("photo_id", name=op.f("pk_photos")),
+    )
+    op.create_index(
+        "ix_photos_kept",
+        "photos",
+        ["person_id"],
+        unique=True,
+        sqlite_where=sa.text("state = 1"),
+        postgresql_where=sa.text("state = 1"),
+    )
+    op.create_index(
+        "ix_photos_to_sweep",
+        "photos",
+        ["state", "create_time"],
+        unique=False,
+        sqlite_where=sa.text("state <> 1"),
+        postgresql_where=sa.text("state <> 1"),
     )
     op.create_table(
         "people_terms",

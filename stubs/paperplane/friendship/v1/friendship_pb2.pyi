@@ -75,6 +75,30 @@ RELATIONSHIP_SELF: Relationship.ValueType  # 6
 """The person is the caller."""
 Global___Relationship: _TypeAlias = Relationship  # noqa: Y015
 
+class _PhotoSize:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PhotoSizeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PhotoSize.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PHOTO_SIZE_UNSPECIFIED: _PhotoSize.ValueType  # 0
+    """Not said. INVALID_ARGUMENT."""
+    PHOTO_SIZE_SMALL: _PhotoSize.ValueType  # 1
+    """96 by 96 pixels, for lists."""
+    PHOTO_SIZE_LARGE: _PhotoSize.ValueType  # 2
+    """512 by 512 pixels, for profiles."""
+
+class PhotoSize(_PhotoSize, metaclass=_PhotoSizeEnumTypeWrapper):
+    """How large a photo is wanted."""
+
+PHOTO_SIZE_UNSPECIFIED: PhotoSize.ValueType  # 0
+"""Not said. INVALID_ARGUMENT."""
+PHOTO_SIZE_SMALL: PhotoSize.ValueType  # 1
+"""96 by 96 pixels, for lists."""
+PHOTO_SIZE_LARGE: PhotoSize.ValueType  # 2
+"""512 by 512 pixels, for profiles."""
+Global___PhotoSize: _TypeAlias = PhotoSize  # noqa: Y015
+
 class _FriendRequestState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -148,6 +172,7 @@ class Person(_message.Message):
     RELATIONSHIP_FIELD_NUMBER: _builtins.int
     CAN_MESSAGE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    PHOTO_ID_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
     """The `sub` of the person's token. Opaque."""
     handle: _builtins.str
@@ -160,6 +185,8 @@ class Person(_message.Message):
     """How the caller stands to the person. Output only."""
     can_message: _builtins.bool
     """Whether the caller can send this person a direct message: true for friends. Output only."""
+    photo_id: _builtins.str
+    """Names the person's photo, for GetPhoto; another one for each photo they set. Empty if they have none. Output only."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the person entered the network. Output only."""
@@ -174,10 +201,11 @@ class Person(_message.Message):
         relationship: Global___Relationship.ValueType = ...,
         can_message: _builtins.bool = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        photo_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["can_message", b"can_message", "create_time", b"create_time", "display_name", b"display_name", "handle", b"handle", "headline", b"headline", "person_id", b"person_id", "relationship", b"relationship"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["can_message", b"can_message", "create_time", b"create_time", "display_name", b"display_name", "handle", b"handle", "headline", b"headline", "person_id", b"person_id", "photo_id", b"photo_id", "relationship", b"relationship"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -452,6 +480,179 @@ class SearchPeopleResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchPeopleResponse: _TypeAlias = SearchPeopleResponse  # noqa: Y015
+
+@_typing.final
+class SetPhotoRequest(_message.Message):
+    """The requests of SetPhoto: one with the header, then those with the content."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next piece of the content: at most 131,072 bytes."""
+    @_builtins.property
+    def header(self) -> Global___PhotoHeader:
+        """What is about to come. In the first request, and only there."""
+
+    def __init__(
+        self,
+        *,
+        header: Global___PhotoHeader | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___SetPhotoRequest: _TypeAlias = SetPhotoRequest  # noqa: Y015
+
+@_typing.final
+class PhotoHeader(_message.Message):
+    """What is said of a photo before its content."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_TYPE_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    content_type: _builtins.str
+    """Its media type: "image/jpeg", "image/png" or "image/webp". Empty: whichever of these it is."""
+    size_bytes: _builtins.int
+    """How many bytes will come, if that is known; 0 if it is not."""
+    def __init__(
+        self,
+        *,
+        content_type: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PhotoHeader: _TypeAlias = PhotoHeader  # noqa: Y015
+
+@_typing.final
+class SetPhotoResponse(_message.Message):
+    """The response of SetPhoto."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """The caller, with the new photo."""
+
+    def __init__(
+        self,
+        *,
+        person: Global___Person | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPhotoResponse: _TypeAlias = SetPhotoResponse  # noqa: Y015
+
+@_typing.final
+class DeletePhotoRequest(_message.Message):
+    """The request of DeletePhoto."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeletePhotoRequest: _TypeAlias = DeletePhotoRequest  # noqa: Y015
+
+@_typing.final
+class DeletePhotoResponse(_message.Message):
+    """The response of DeletePhoto."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """The caller, without a photo."""
+
+    def __init__(
+        self,
+        *,
+        person: Global___Person | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeletePhotoResponse: _TypeAlias = DeletePhotoResponse  # noqa: Y015
+
+@_typing.final
+class GetPhotoRequest(_message.Message):
+    """The request of GetPhoto."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHOTO_ID_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    photo_id: _builtins.str
+    """Which photo."""
+    size: Global___PhotoSize.ValueType
+    """How large."""
+    def __init__(
+        self,
+        *,
+        photo_id: _builtins.str = ...,
+        size: Global___PhotoSize.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["photo_id", b"photo_id", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPhotoRequest: _TypeAlias = GetPhotoRequest  # noqa: Y015
+
+@_typing.final
+class GetPhotoResponse(_message.Message):
+    """The response of GetPhoto."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPE_FIELD_NUMBER: _builtins.int
+    content: _builtins.bytes
+    """The picture."""
+    content_type: _builtins.str
+    """Its media type."""
+    def __init__(
+        self,
+        *,
+        content: _builtins.bytes = ...,
+        content_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "content_type", b"content_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPhotoResponse: _TypeAlias = GetPhotoResponse  # noqa: Y015
 
 @_typing.final
 class SendFriendRequestRequest(_message.Message):

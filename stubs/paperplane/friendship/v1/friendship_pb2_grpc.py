@@ -55,6 +55,21 @@ class PeopleServiceStub:
                 request_serializer=paperplane_dot_friendship_dot_v1_dot_friendship__pb2.SearchPeopleRequest.SerializeToString,
                 response_deserializer=paperplane_dot_friendship_dot_v1_dot_friendship__pb2.SearchPeopleResponse.FromString,
                 _registered_method=True)
+        self.SetPhoto = channel.stream_unary(
+                '/paperplane.friendship.v1.PeopleService/SetPhoto',
+                request_serializer=paperplane_dot_friendship_dot_v1_dot_friendship__pb2.SetPhotoRequest.SerializeToString,
+                response_deserializer=paperplane_dot_friendship_dot_v1_dot_friendship__pb2.SetPhotoResponse.FromString,
+                _registered_method=True)
+        self.DeletePhoto = channel.unary_unary(
+                '/paperplane.friendship.v1.PeopleService/DeletePhoto',
+                request_serializer=paperplane_dot_friendship_dot_v1_dot_friendship__pb2.DeletePhotoRequest.SerializeToString,
+                response_deserializer=paperplane_dot_friendship_dot_v1_dot_friendship__pb2.DeletePhotoResponse.FromString,
+                _registered_method=True)
+        self.GetPhoto = channel.unary_unary(
+                '/paperplane.friendship.v1.PeopleService/GetPhoto',
+                request_serializer=paperplane_dot_friendship_dot_v1_dot_friendship__pb2.GetPhotoRequest.SerializeToString,
+                response_deserializer=paperplane_dot_friendship_dot_v1_dot_friendship__pb2.GetPhotoResponse.FromString,
+                _registered_method=True)
 
 
 class PeopleServiceServicer:
@@ -102,6 +117,42 @@ class PeopleServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetPhoto(self, request_iterator, context):
+        """Sets the caller's photo, in place of the one before: a JPEG, PNG or WebP picture of at most 10 MB. It is cut to a
+        square around its middle, written anew in two sizes as WebP, on white where it is transparent, and loses its EXIF
+        and other metadata. The first request holds the header, each further one a piece of the content, in order. If it
+        fails, the photo is as it was; of several at a time, the last to be complete stays. Over HTTP: `PUT /photo`.
+
+        Errors: NOT_FOUND `PERSON_NOT_FOUND`: the caller is not in the network; RESOURCE_EXHAUSTED `PHOTO_TOO_LARGE`;
+        INVALID_ARGUMENT `PHOTO_TYPE_UNKNOWN`: not a JPEG, PNG or WebP picture, or not the type that the header says;
+        INVALID_ARGUMENT `PICTURE_UNREADABLE`: it begins like a picture and is none; INVALID_ARGUMENT `PICTURE_TOO_LARGE`:
+        more pixels than this server takes; INVALID_ARGUMENT `UPLOAD_INCOMPLETE`: fewer or more bytes than the header says,
+        none at all, none for a minute, or not all within ten; UNAVAILABLE `STORAGE_UNAVAILABLE`: it can't be kept now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeletePhoto(self, request, context):
+        """Removes the caller's photo. OK too if there is none. Over HTTP: `DELETE /photo`.
+
+        Errors: NOT_FOUND `PERSON_NOT_FOUND`: the caller is not in the network.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPhoto(self, request, context):
+        """Returns a photo by its id, which a Person has, to whoever knows the id: it can't be guessed, and tells nothing of
+        how two people stand to each other. Another photo has another id, so that it can be cached for ever. Over
+        HTTP: `GET /photos/{photo_id}/96` and `GET /photos/{photo_id}/512`.
+
+        Errors: NOT_FOUND `PHOTO_NOT_FOUND`: there is no such photo, or no longer; UNAVAILABLE `STORAGE_UNAVAILABLE`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PeopleServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -124,6 +175,21 @@ def add_PeopleServiceServicer_to_server(servicer, server):
                     servicer.SearchPeople,
                     request_deserializer=paperplane_dot_friendship_dot_v1_dot_friendship__pb2.SearchPeopleRequest.FromString,
                     response_serializer=paperplane_dot_friendship_dot_v1_dot_friendship__pb2.SearchPeopleResponse.SerializeToString,
+            ),
+            'SetPhoto': grpc.stream_unary_rpc_method_handler(
+                    servicer.SetPhoto,
+                    request_deserializer=paperplane_dot_friendship_dot_v1_dot_friendship__pb2.SetPhotoRequest.FromString,
+                    response_serializer=paperplane_dot_friendship_dot_v1_dot_friendship__pb2.SetPhotoResponse.SerializeToString,
+            ),
+            'DeletePhoto': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeletePhoto,
+                    request_deserializer=paperplane_dot_friendship_dot_v1_dot_friendship__pb2.DeletePhotoRequest.FromString,
+                    response_serializer=paperplane_dot_friendship_dot_v1_dot_friendship__pb2.DeletePhotoResponse.SerializeToString,
+            ),
+            'GetPhoto': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPhoto,
+                    request_deserializer=paperplane_dot_friendship_dot_v1_dot_friendship__pb2.GetPhotoRequest.FromString,
+                    response_serializer=paperplane_dot_friendship_dot_v1_dot_friendship__pb2.GetPhotoResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -235,6 +301,87 @@ class PeopleService:
             '/paperplane.friendship.v1.PeopleService/SearchPeople',
             paperplane_dot_friendship_dot_v1_dot_friendship__pb2.SearchPeopleRequest.SerializeToString,
             paperplane_dot_friendship_dot_v1_dot_friendship__pb2.SearchPeopleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPhoto(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/paperplane.friendship.v1.PeopleService/SetPhoto',
+            paperplane_dot_friendship_dot_v1_dot_friendship__pb2.SetPhotoRequest.SerializeToString,
+            paperplane_dot_friendship_dot_v1_dot_friendship__pb2.SetPhotoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeletePhoto(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paperplane.friendship.v1.PeopleService/DeletePhoto',
+            paperplane_dot_friendship_dot_v1_dot_friendship__pb2.DeletePhotoRequest.SerializeToString,
+            paperplane_dot_friendship_dot_v1_dot_friendship__pb2.DeletePhotoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPhoto(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paperplane.friendship.v1.PeopleService/GetPhoto',
+            paperplane_dot_friendship_dot_v1_dot_friendship__pb2.GetPhotoRequest.SerializeToString,
+            paperplane_dot_friendship_dot_v1_dot_friendship__pb2.GetPhotoResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -72,6 +72,30 @@ class PeopleServiceStub:
 
     Errors: INVALID_ARGUMENT `PAGE_TOKEN_INVALID`.
     """
+    SetPhoto: _grpc.StreamUnaryMultiCallable[_friendship_pb2.SetPhotoRequest, _friendship_pb2.SetPhotoResponse]
+    """Sets the caller's photo, in place of the one before: a JPEG, PNG or WebP picture of at most 10 MB. It is cut to a
+    square around its middle, written anew in two sizes as WebP, on white where it is transparent, and loses its EXIF
+    and other metadata. The first request holds the header, each further one a piece of the content, in order. If it
+    fails, the photo is as it was; of several at a time, the last to be complete stays. Over HTTP: `PUT /photo`.
+
+    Errors: NOT_FOUND `PERSON_NOT_FOUND`: the caller is not in the network; RESOURCE_EXHAUSTED `PHOTO_TOO_LARGE`;
+    INVALID_ARGUMENT `PHOTO_TYPE_UNKNOWN`: not a JPEG, PNG or WebP picture, or not the type that the header says;
+    INVALID_ARGUMENT `PICTURE_UNREADABLE`: it begins like a picture and is none; INVALID_ARGUMENT `PICTURE_TOO_LARGE`:
+    more pixels than this server takes; INVALID_ARGUMENT `UPLOAD_INCOMPLETE`: fewer or more bytes than the header says,
+    none at all, none for a minute, or not all within ten; UNAVAILABLE `STORAGE_UNAVAILABLE`: it can't be kept now.
+    """
+    DeletePhoto: _grpc.UnaryUnaryMultiCallable[_friendship_pb2.DeletePhotoRequest, _friendship_pb2.DeletePhotoResponse]
+    """Removes the caller's photo. OK too if there is none. Over HTTP: `DELETE /photo`.
+
+    Errors: NOT_FOUND `PERSON_NOT_FOUND`: the caller is not in the network.
+    """
+    GetPhoto: _grpc.UnaryUnaryMultiCallable[_friendship_pb2.GetPhotoRequest, _friendship_pb2.GetPhotoResponse]
+    """Returns a photo by its id, which a Person has, to whoever knows the id: it can't be guessed, and tells nothing of
+    how two people stand to each other. Another photo has another id, so that it can be cached for ever. Over
+    HTTP: `GET /photos/{photo_id}/96` and `GET /photos/{photo_id}/512`.
+
+    Errors: NOT_FOUND `PHOTO_NOT_FOUND`: there is no such photo, or no longer; UNAVAILABLE `STORAGE_UNAVAILABLE`.
+    """
 
 @_typing.type_check_only
 class PeopleServiceAsyncStub(PeopleServiceStub):
@@ -102,6 +126,30 @@ class PeopleServiceAsyncStub(PeopleServiceStub):
     words before longer ones.
 
     Errors: INVALID_ARGUMENT `PAGE_TOKEN_INVALID`.
+    """
+    SetPhoto: _aio.StreamUnaryMultiCallable[_friendship_pb2.SetPhotoRequest, _friendship_pb2.SetPhotoResponse]  # type: ignore[assignment]
+    """Sets the caller's photo, in place of the one before: a JPEG, PNG or WebP picture of at most 10 MB. It is cut to a
+    square around its middle, written anew in two sizes as WebP, on white where it is transparent, and loses its EXIF
+    and other metadata. The first request holds the header, each further one a piece of the content, in order. If it
+    fails, the photo is as it was; of several at a time, the last to be complete stays. Over HTTP: `PUT /photo`.
+
+    Errors: NOT_FOUND `PERSON_NOT_FOUND`: the caller is not in the network; RESOURCE_EXHAUSTED `PHOTO_TOO_LARGE`;
+    INVALID_ARGUMENT `PHOTO_TYPE_UNKNOWN`: not a JPEG, PNG or WebP picture, or not the type that the header says;
+    INVALID_ARGUMENT `PICTURE_UNREADABLE`: it begins like a picture and is none; INVALID_ARGUMENT `PICTURE_TOO_LARGE`:
+    more pixels than this server takes; INVALID_ARGUMENT `UPLOAD_INCOMPLETE`: fewer or more bytes than the header says,
+    none at all, none for a minute, or not all within ten; UNAVAILABLE `STORAGE_UNAVAILABLE`: it can't be kept now.
+    """
+    DeletePhoto: _aio.UnaryUnaryMultiCallable[_friendship_pb2.DeletePhotoRequest, _friendship_pb2.DeletePhotoResponse]  # type: ignore[assignment]
+    """Removes the caller's photo. OK too if there is none. Over HTTP: `DELETE /photo`.
+
+    Errors: NOT_FOUND `PERSON_NOT_FOUND`: the caller is not in the network.
+    """
+    GetPhoto: _aio.UnaryUnaryMultiCallable[_friendship_pb2.GetPhotoRequest, _friendship_pb2.GetPhotoResponse]  # type: ignore[assignment]
+    """Returns a photo by its id, which a Person has, to whoever knows the id: it can't be guessed, and tells nothing of
+    how two people stand to each other. Another photo has another id, so that it can be cached for ever. Over
+    HTTP: `GET /photos/{photo_id}/96` and `GET /photos/{photo_id}/512`.
+
+    Errors: NOT_FOUND `PHOTO_NOT_FOUND`: there is no such photo, or no longer; UNAVAILABLE `STORAGE_UNAVAILABLE`.
     """
 
 class PeopleServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -154,6 +202,48 @@ class PeopleServiceServicer(metaclass=_abc_1.ABCMeta):
         words before longer ones.
 
         Errors: INVALID_ARGUMENT `PAGE_TOKEN_INVALID`.
+        """
+
+    @_abc_1.abstractmethod
+    def SetPhoto(
+        self,
+        request_iterator: _MaybeAsyncIterator[_friendship_pb2.SetPhotoRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_friendship_pb2.SetPhotoResponse, _abc.Awaitable[_friendship_pb2.SetPhotoResponse]]:
+        """Sets the caller's photo, in place of the one before: a JPEG, PNG or WebP picture of at most 10 MB. It is cut to a
+        square around its middle, written anew in two sizes as WebP, on white where it is transparent, and loses its EXIF
+        and other metadata. The first request holds the header, each further one a piece of the content, in order. If it
+        fails, the photo is as it was; of several at a time, the last to be complete stays. Over HTTP: `PUT /photo`.
+
+        Errors: NOT_FOUND `PERSON_NOT_FOUND`: the caller is not in the network; RESOURCE_EXHAUSTED `PHOTO_TOO_LARGE`;
+        INVALID_ARGUMENT `PHOTO_TYPE_UNKNOWN`: not a JPEG, PNG or WebP picture, or not the type that the header says;
+        INVALID_ARGUMENT `PICTURE_UNREADABLE`: it begins like a picture and is none; INVALID_ARGUMENT `PICTURE_TOO_LARGE`:
+        more pixels than this server takes; INVALID_ARGUMENT `UPLOAD_INCOMPLETE`: fewer or more bytes than the header says,
+        none at all, none for a minute, or not all within ten; UNAVAILABLE `STORAGE_UNAVAILABLE`: it can't be kept now.
+        """
+
+    @_abc_1.abstractmethod
+    def DeletePhoto(
+        self,
+        request: _friendship_pb2.DeletePhotoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_friendship_pb2.DeletePhotoResponse, _abc.Awaitable[_friendship_pb2.DeletePhotoResponse]]:
+        """Removes the caller's photo. OK too if there is none. Over HTTP: `DELETE /photo`.
+
+        Errors: NOT_FOUND `PERSON_NOT_FOUND`: the caller is not in the network.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPhoto(
+        self,
+        request: _friendship_pb2.GetPhotoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_friendship_pb2.GetPhotoResponse, _abc.Awaitable[_friendship_pb2.GetPhotoResponse]]:
+        """Returns a photo by its id, which a Person has, to whoever knows the id: it can't be guessed, and tells nothing of
+        how two people stand to each other. Another photo has another id, so that it can be cached for ever. Over
+        HTTP: `GET /photos/{photo_id}/96` and `GET /photos/{photo_id}/512`.
+
+        Errors: NOT_FOUND `PHOTO_NOT_FOUND`: there is no such photo, or no longer; UNAVAILABLE `STORAGE_UNAVAILABLE`.
         """
 
 def add_PeopleServiceServicer_to_server(servicer: PeopleServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -188,7 +188,7 @@ Global___Message: _TypeAlias = Message  # noqa: Y015
 
 @_typing.final
 class Attachment(_message.Message):
-    """A file that goes with a message."""
+    """A file that goes with a message, or that waits to be sent with one."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -196,14 +196,23 @@ class Attachment(_message.Message):
     FILE_NAME_FIELD_NUMBER: _builtins.int
     CONTENT_TYPE_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    WIDTH_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    HAS_PREVIEW_FIELD_NUMBER: _builtins.int
     attachment_id: _builtins.str
     """Names the file. Opaque."""
     file_name: _builtins.str
-    """What the sender calls it."""
+    """What the sender calls it. Only a name: it holds no path, and says nothing about where the file lies."""
     content_type: _builtins.str
-    """Its media type (RFC 6838)."""
+    """Its media type (RFC 6838), checked against its content where the content tells."""
     size_bytes: _builtins.int
-    """Its size in bytes."""
+    """Its size in bytes, as it can be downloaded."""
+    width: _builtins.int
+    """For a picture (image/jpeg, image/png, image/gif, image/webp): its width in pixels. 0 for all else."""
+    height: _builtins.int
+    """For a picture: its height in pixels. 0 for all else."""
+    has_preview: _builtins.bool
+    """Whether a small picture of it can be downloaded, to be shown in the conversation."""
     def __init__(
         self,
         *,
@@ -211,10 +220,13 @@ class Attachment(_message.Message):
         file_name: _builtins.str = ...,
         content_type: _builtins.str = ...,
         size_bytes: _builtins.int = ...,
+        width: _builtins.int = ...,
+        height: _builtins.int = ...,
+        has_preview: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_id", b"attachment_id", "content_type", b"content_type", "file_name", b"file_name", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_id", b"attachment_id", "content_type", b"content_type", "file_name", b"file_name", "has_preview", b"has_preview", "height", b"height", "size_bytes", b"size_bytes", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -350,7 +362,9 @@ class SendMessageRequest(_message.Message):
     """The text: at most 16,384 characters. Empty only if there are attachments."""
     @_builtins.property
     def attachment_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Uploaded files to go with it, at most 10."""
+        """Files to go with it, in the order to show them, at most 10: what AttachmentService.UploadAttachment named. Each can
+        be sent once.
+        """
 
     def __init__(
         self,

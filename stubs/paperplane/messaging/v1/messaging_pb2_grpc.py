@@ -117,7 +117,8 @@ class MessagingServiceServicer:
 
         Errors: NOT_FOUND `CHANNEL_NOT_FOUND`; PERMISSION_DENIED `CHANNEL_CLOSED`: the two are no longer friends;
         ALREADY_EXISTS `CLIENT_MESSAGE_ID_REUSED`: the caller has sent something else under this id; NOT_FOUND
-        `ATTACHMENT_NOT_FOUND`; UNAVAILABLE `FRIENDSHIP_UNAVAILABLE`: nothing was stored, try again; UNAVAILABLE
+        `ATTACHMENT_NOT_FOUND`: one of the files was not uploaded by the caller, was sent before, or waited too long;
+        UNAVAILABLE `FRIENDSHIP_UNAVAILABLE`: nothing was stored, try again; UNAVAILABLE
         `OUTCOME_UNKNOWN`: call again with the same `client_message_id`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -144,8 +145,8 @@ class MessagingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteMessage(self, request, context):
-        """Deletes a message of the caller's, for both, also in a closed channel. Its text is erased; its place in the channel
-        stays, with a `delete_time`.
+        """Deletes a message of the caller's, for both, also in a closed channel. Its text and files are erased; its place in
+        the channel stays, with a `delete_time`.
 
         Errors: NOT_FOUND `CHANNEL_NOT_FOUND`, `MESSAGE_NOT_FOUND`; PERMISSION_DENIED `NOT_THE_SENDER`.
         """

@@ -69,7 +69,8 @@ class MessagingServiceStub:
 
     Errors: NOT_FOUND `CHANNEL_NOT_FOUND`; PERMISSION_DENIED `CHANNEL_CLOSED`: the two are no longer friends;
     ALREADY_EXISTS `CLIENT_MESSAGE_ID_REUSED`: the caller has sent something else under this id; NOT_FOUND
-    `ATTACHMENT_NOT_FOUND`; UNAVAILABLE `FRIENDSHIP_UNAVAILABLE`: nothing was stored, try again; UNAVAILABLE
+    `ATTACHMENT_NOT_FOUND`: one of the files was not uploaded by the caller, was sent before, or waited too long;
+    UNAVAILABLE `FRIENDSHIP_UNAVAILABLE`: nothing was stored, try again; UNAVAILABLE
     `OUTCOME_UNKNOWN`: call again with the same `client_message_id`.
     """
     ListMessages: _grpc.UnaryUnaryMultiCallable[_messaging_pb2.ListMessagesRequest, _messaging_pb2.ListMessagesResponse]
@@ -84,8 +85,8 @@ class MessagingServiceStub:
     FAILED_PRECONDITION `MESSAGE_DELETED`; UNAVAILABLE `FRIENDSHIP_UNAVAILABLE`.
     """
     DeleteMessage: _grpc.UnaryUnaryMultiCallable[_messaging_pb2.DeleteMessageRequest, _messaging_pb2.DeleteMessageResponse]
-    """Deletes a message of the caller's, for both, also in a closed channel. Its text is erased; its place in the channel
-    stays, with a `delete_time`.
+    """Deletes a message of the caller's, for both, also in a closed channel. Its text and files are erased; its place in
+    the channel stays, with a `delete_time`.
 
     Errors: NOT_FOUND `CHANNEL_NOT_FOUND`, `MESSAGE_NOT_FOUND`; PERMISSION_DENIED `NOT_THE_SENDER`.
     """
@@ -139,7 +140,8 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
 
     Errors: NOT_FOUND `CHANNEL_NOT_FOUND`; PERMISSION_DENIED `CHANNEL_CLOSED`: the two are no longer friends;
     ALREADY_EXISTS `CLIENT_MESSAGE_ID_REUSED`: the caller has sent something else under this id; NOT_FOUND
-    `ATTACHMENT_NOT_FOUND`; UNAVAILABLE `FRIENDSHIP_UNAVAILABLE`: nothing was stored, try again; UNAVAILABLE
+    `ATTACHMENT_NOT_FOUND`: one of the files was not uploaded by the caller, was sent before, or waited too long;
+    UNAVAILABLE `FRIENDSHIP_UNAVAILABLE`: nothing was stored, try again; UNAVAILABLE
     `OUTCOME_UNKNOWN`: call again with the same `client_message_id`.
     """
     ListMessages: _aio.UnaryUnaryMultiCallable[_messaging_pb2.ListMessagesRequest, _messaging_pb2.ListMessagesResponse]  # type: ignore[assignment]
@@ -154,8 +156,8 @@ class MessagingServiceAsyncStub(MessagingServiceStub):
     FAILED_PRECONDITION `MESSAGE_DELETED`; UNAVAILABLE `FRIENDSHIP_UNAVAILABLE`.
     """
     DeleteMessage: _aio.UnaryUnaryMultiCallable[_messaging_pb2.DeleteMessageRequest, _messaging_pb2.DeleteMessageResponse]  # type: ignore[assignment]
-    """Deletes a message of the caller's, for both, also in a closed channel. Its text is erased; its place in the channel
-    stays, with a `delete_time`.
+    """Deletes a message of the caller's, for both, also in a closed channel. Its text and files are erased; its place in
+    the channel stays, with a `delete_time`.
 
     Errors: NOT_FOUND `CHANNEL_NOT_FOUND`, `MESSAGE_NOT_FOUND`; PERMISSION_DENIED `NOT_THE_SENDER`.
     """
@@ -224,7 +226,8 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: NOT_FOUND `CHANNEL_NOT_FOUND`; PERMISSION_DENIED `CHANNEL_CLOSED`: the two are no longer friends;
         ALREADY_EXISTS `CLIENT_MESSAGE_ID_REUSED`: the caller has sent something else under this id; NOT_FOUND
-        `ATTACHMENT_NOT_FOUND`; UNAVAILABLE `FRIENDSHIP_UNAVAILABLE`: nothing was stored, try again; UNAVAILABLE
+        `ATTACHMENT_NOT_FOUND`: one of the files was not uploaded by the caller, was sent before, or waited too long;
+        UNAVAILABLE `FRIENDSHIP_UNAVAILABLE`: nothing was stored, try again; UNAVAILABLE
         `OUTCOME_UNKNOWN`: call again with the same `client_message_id`.
         """
 
@@ -257,8 +260,8 @@ class MessagingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _messaging_pb2.DeleteMessageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_messaging_pb2.DeleteMessageResponse, _abc.Awaitable[_messaging_pb2.DeleteMessageResponse]]:
-        """Deletes a message of the caller's, for both, also in a closed channel. Its text is erased; its place in the channel
-        stays, with a `delete_time`.
+        """Deletes a message of the caller's, for both, also in a closed channel. Its text and files are erased; its place in
+        the channel stays, with a `delete_time`.
 
         Errors: NOT_FOUND `CHANNEL_NOT_FOUND`, `MESSAGE_NOT_FOUND`; PERMISSION_DENIED `NOT_THE_SENDER`.
         """

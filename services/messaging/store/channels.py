@@ -1,15 +1,16 @@
-"""Reads and writes rows of channels and messages."""
+"""Reads and writes rows of channels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, func, insert, select, tuple_, union_all, update
+from sqlalchemy import insert, select, tuple_, union_all
 
-from chassis.database import ManyRows, RowsByKey
-from services.messaging.domain import Channel, Message, Pair, Reading
-from services.messaging.schema import channels, messages
+from chassis.database import RowsByKey, UpdateRows
+from chassis.database.engine import insert_unless_there, locking
+from services.messaging.domain import Channel, Pair, Reading
+from services.messaging.schema import channels
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row, Select
@@ -18,19 +19,10 @@ if TYPE_CHECKING:
 _ID = channels.c.channel_id
 _CHANNELS_BY_ID = RowsByKey(channels, _ID, lock_by=_ID)
 _CHANNELS_BY_PAIR = RowsByKey(channels, channels.c.low_id, channels.c.high_id, lock_by=_ID)
-_MESSAGES_BY_PLACE = RowsByKey(messages, messages.c.channel_id, messages.c.seq)
-_MESSAGES_BY_CLIENT_ID = RowsByKey(
-    messages, messages.c.channel_id, messages.c.sender_id, messages.c.client_message_id
-)
-_INSERT_MESSAGES = ManyRows(insert(messages), messages.c.keys())
+_IDS_OF_PAIRS = RowsByKey(channels, channels.c.low_id, channels.c.high_id)
 # To write a pair back, though it never changes, would cost a change of each index it is in.
-_NEVER_CHANGE = {"channel_id", "low_id", "high_id"}
-_UPDATE_CHANNELS = ManyRows(
-    update(channels)
-    .where(channels.c.channel_id == bindparam("channel_id"))
-    .values({c.name: bindparam(c.name) for c in channels.c if c.name not in _NEVER_CHANGE}),
-    channels.c.keys(),
-)
+_NEVER_CHANGE = 3
+_UPDATE_CHANNELS = UpdateRows(channels, _ID, list(channels.c)[_NEVER_CHANGE:])
 
 
 def to_channel(row: Row[Any]) -> Channel:
@@ -71,15 +63,10 @@ def _channel_row(channel: Channel) -> tuple[Any, ...]:
     )
 
 
-def to_message(row: Row[Any]) -> Message:
-    """Read a message from its row, whose columns are in the order of its attributes."""
-    return Message._make(row)
-
-
 def find_channel(connection: Connection, channel_id: str) -> Channel | None:
     """Return a channel by its id, its row locked if this is a writing transaction."""
     row = connection.execute(
-        select(channels).where(channels.c.channel_id == channel_id).with_for_update()
+        locking(connection, select(channels).where(channels.c.channel_id == channel_id))
     ).one_or_none()
     return to_channel(row) if row else None
 
@@ -98,6 +85,27 @@ def find_channels_of_pairs(connection: Connection, pairs: Iterable[Pair]) -> dic
     return {channel.pair: channel for channel in found}
 
 
+def make_channels(connection: Connection, ids: Mapping[Pair, str]) -> list[str]:
+    """Make sure that pairs have a channel, closed and of no epoch if it is new; return their ids.
+
+    Arguments:
+        ids: the id of each pair's channel, should it have none.
+    """
+    keys = sorted((pair.low, pair.high) for pair in ids)
+    found = {row[1:3]: row[0] for row in _IDS_OF_PAIRS.find(connection, keys)}
+    missing = [
+        Channel(ids[Pair(*key)], Pair(*key), open=False, epoch=0)
+        for key in keys
+        if key not in found
+    ]
+    if missing:
+        names = channels.c.keys()
+        rows = [dict(zip(names, _channel_row(channel), strict=True)) for channel in missing]
+        connection.execute(insert_unless_there(connection, channels), rows)
+        found = {row[1:3]: row[0] for row in _IDS_OF_PAIRS.find(connection, keys)}
+    return list(found.values())
+
+
 def insert_channel(connection: Connection, channel: Channel) -> None:
     """Add a channel."""
     values = zip(channels.c.keys(), _channel_row(channel), strict=True)
@@ -106,7 +114,8 @@ def insert_channel(connection: Connection, channel: Channel) -> None:
 
 def update_channels(connection: Connection, changed: Iterable[Channel]) -> None:
     """Write back channels whose rows are locked."""
-    _UPDATE_CHANNELS.execute(connection, [_channel_row(channel) for channel in changed])
+    rows = map(_channel_row, changed)
+    _UPDATE_CHANNELS.execute(connection, [(row[0], *row[_NEVER_CHANGE:]) for row in rows])
 
 
 def list_channels(
@@ -133,65 +142,3 @@ def list_channels(
         select(both).order_by(both.c.active_time.desc(), both.c.channel_id.desc()).limit(limit)
     )
     return [to_channel(row) for row in rows]
-
-
-def find_messages(
-    connection: Connection, places: Iterable[tuple[str, int]]
-) -> dict[tuple[str, int], Message]:
-    """Return messages by channel and place."""
-    found = map(to_message, _MESSAGES_BY_PLACE.find(connection, set(places)))
-    return {(message.channel_id, message.seq): message for message in found}
-
-
-def list_messages(
-    connection: Connection, channel_id: str, start: int, limit: int, *, forward: bool
-) -> list[Message]:
-    """Return messages after a place, the oldest first, or before it, the newest first."""
-    seq = messages.c.seq
-    query = select(messages).where(messages.c.channel_id == channel_id)
-    if forward:
-        query = query.where(seq > start).order_by(seq)
-    else:
-        query = query.where(seq < start).order_by(seq.desc())
-    return [to_message(row) for row in connection.execute(query.limit(limit))]
-
-
-def insert_messages(connection: Connection, added: Iterable[Message]) -> None:
-    """Add messages."""
-    _INSERT_MESSAGES.execute(connection, list(added))
-
-
-def update_message(connection: Connection, message: Message) -> None:
-    """Write back what may change of a message."""
-    connection.execute(
-        update(messages)
-        .where(and_(messages.c.channel_id == message.channel_id, messages.c.seq == message.seq))
-        .values(
-            text=message.text,
-            digest=message.digest,
-            edit_time=message.edit_time,
-            delete_time=message.delete_time,
-        )
-    )
-
-
-def count_unread(connection: Connection, channel_id: str, person_id: str, read_seq: int) -> int:
-    """Count the messages that a person has not read: the other's, after a place, not deleted."""
-    return connection.execute(
-        select(func.count())
-        .select_from(messages)
-        .where(
-            messages.c.channel_id == channel_id,
-            messages.c.seq > read_seq,
-            messages.c.sender_id != person_id,
-            messages.c.delete_time.is_(None),
-        )
-    ).scalar_one()
-
-
-def known_messages(
-    connection: Connection, keys: Iterable[tuple[str, str, str]]
-) -> dict[tuple[str, str, str], Message]:
-    """Return messages by channel, sender and client message id."""
-    found = map(to_message, _MESSAGES_BY_CLIENT_ID.find(connection, keys))
-    return {(m.channel_id, m.sender_id, m.client_message_id or ""): m for m in found}
