@@ -1,0 +1,1 @@
+"""Tests of one service through its RPCs, on a real server."""
