@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.support import databases
 
 if TYPE_CHECKING:
-    from tests.support.databases import Backend
+    from tests.support.databases import Backend, MortalServer
 
 _LONG_ROUNDS = 500
 _WITHOUT_A_DATABASE = ("/gateway/", "/cli/")
@@ -37,6 +38,13 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     kind: Backend = getattr(request, "param", "sqlite")
     databases.choose(kind)
     return kind
+
+
+@pytest.fixture
+def mortal_server() -> Generator[MortalServer]:
+    server = databases.MortalServer()
+    yield server
+    server.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

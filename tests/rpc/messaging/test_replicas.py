@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import shutil
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,13 +15,14 @@ import pytest
 from bench.system import free_port
 from chassis.client import open_channel
 from chassis.database.migrate import Revisions, SchemaMismatch, check_schema, migrate
-from paperplane.messaging.v1 import attachments_pb2_grpc, messaging_pb2_grpc
+from paperplane.messaging.v1 import attachments_pb2_grpc, messaging_pb2, messaging_pb2_grpc
 from services.messaging.migrations import MIGRATIONS
 from services.messaging.wiring import running
 from tests.support.bus import Bus, a_bus
 from tests.support.databases import MortalServer
 from tests.support.friendship import read_refusal
-from tests.support.messaging import MessagingUnderTest, Person, kind_of, messaging_service
+from tests.support.messaging import MessagingUnderTest, Person, messaging_service
+from tests.support.watcher import Told, Watcher
 
 pytestmark = pytest.mark.postgresql
 
@@ -50,42 +51,18 @@ def through(channel: grpc.aio.Channel, person: Person) -> Person:
     )
 
 
-class Watcher:
-    """Someone's stream, and what it has told of."""
-
-    def __init__(self, person: Person) -> None:
-        self._person = person
-        self._news = asyncio.Condition()
-        self._is_live = False
-        self.seen: list[tuple[str, str, int]] = []
-
-    async def watch(self) -> None:
-        """Watch until cancelled, on one stream."""
-        async for response in self._person.open_watch(timeout=PATIENCE_SECONDS):
-            kind = kind_of(response)
-            async with self._news:
-                if kind == "caught_up":
-                    self._is_live = True
-                else:
-                    about = getattr(response.event, kind)
-                    subject = about.message if kind == "message_sent" else about.channel
-                    self.seen.append((kind, subject.channel_id, getattr(subject, "seq", 0)))
-                self._news.notify_all()
-
-    async def live(self) -> None:
-        """Wait until it has caught up."""
-        async with self._news:
-            await self._news.wait_for(lambda: self._is_live)
-
-    async def told_of(self, count: int) -> None:
-        """Wait until it has told of so many events."""
-        async with self._news:
-            await self._news.wait_for(lambda: len(self.seen) >= count)
+def told(event: messaging_pb2.Event) -> Told:
+    """Return what an event tells of."""
+    kind = str(event.WhichOneof("kind"))
+    about = getattr(event, kind)
+    if kind == "message_sent":
+        return kind, about.message.channel_id, about.message.seq
+    return kind, about.channel.channel_id, 0
 
 
-def logs(service: MessagingUnderTest) -> dict[str, list[tuple[str, str, int]]]:
+def logs(service: MessagingUnderTest) -> dict[str, list[Told]]:
     """Return everyone's log as the database has it."""
-    found: dict[str, list[tuple[str, str, int]]] = {}
+    found: dict[str, list[Told]] = {}
     query = (
         "SELECT person_id, kind, subject, number FROM inbox_entries ORDER BY person_id, position"
     )
@@ -121,7 +98,7 @@ async def test_who_watches_one_replica_sees_what_is_sent_to_the_other_with_and_w
             ann, bob, channel_id = await service.friends(f"ann_{number}", f"bob_{number}")
             senders += [(through(other, person), channel_id) for person in (ann, bob)]
             for person in (ann, bob):
-                watchers[person.id] = Watcher(person)
+                watchers[person.id] = Watcher(person.open_watch(), told)
                 tasks.append(watching.create_task(watchers[person.id].watch()))
         async with asyncio.timeout(PATIENCE_SECONDS):
             for watcher in watchers.values():
@@ -148,13 +125,6 @@ async def whether_nats_is_there_or_not(bus: Bus, senders: Sequence[tuple[Person,
     back_amid = asyncio.create_task(all_send(senders))
     await bus.start()
     await back_amid
-
-
-@pytest.fixture
-def mortal_server() -> Generator[MortalServer]:
-    server = MortalServer()
-    yield server
-    server.close()
 
 
 @pytest.mark.prove
@@ -210,10 +180,10 @@ async def test_a_crash_of_postgresql_is_told_with_a_time_to_wait_and_loses_nothi
         assert len(stored) <= len(acknowledged) + len(senders)
 
     for error in refused:
-        told = read_refusal(error)
-        assert told.code is grpc.StatusCode.UNAVAILABLE
-        assert told.reason in ("SERVICE_UNAVAILABLE", "OUTCOME_UNKNOWN")
-        assert told.retry_seconds is not None
+        refusal = read_refusal(error)
+        assert refusal.code is grpc.StatusCode.UNAVAILABLE
+        assert refusal.reason in ("SERVICE_UNAVAILABLE", "OUTCOME_UNKNOWN")
+        assert refusal.retry_seconds is not None
 
 
 EXPANDING = """
