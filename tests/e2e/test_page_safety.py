@@ -165,6 +165,7 @@ async def test_names_headlines_notes_and_ids_stay_text_on_every_screen(stage: St
     await no_script_in(page)
 
 
+@pytest.mark.prove
 async def test_the_tests_would_notice_a_script(stage: Stage) -> None:
     page = await stage.tab(bypass_csp=True)
     await page.goto(stage.url)
@@ -180,6 +181,7 @@ async def test_the_tests_would_notice_a_script(stage: Stage) -> None:
         await page.evaluate("() => document.querySelector('#app').replaceChildren()")
 
 
+@pytest.mark.prove
 async def test_the_tests_would_notice_a_fault(stage: Stage) -> None:
     ann, bea = await asyncio.gather(stage.enter("Ann", bypass_csp=True), stage.enter("Bea"))
     await ann.page.evaluate("() => { setTimeout(() => { throw new Error('a fault'); }); }")

@@ -115,6 +115,7 @@ async def tab_to(page: Page, target: Locator, key: str = "Tab") -> None:
     raise AssertionError(f"Tab does not lead to {target}")
 
 
+@pytest.mark.prove
 async def test_the_keyboard_alone_is_enough(stage: Stage) -> None:
     bea = await stage.enter("Bea")
     person_id = await stage.newcomer("Ann Keys")

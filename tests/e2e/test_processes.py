@@ -227,10 +227,10 @@ def is_another(system: SystemUnderTest, name: str, pid: int) -> bool:
     return system.pids().get(name, pid) != pid
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(3, marks=pytest.mark.prove)])
+@pytest.mark.prove
 @pytest.mark.parametrize("name", MODULES)
 async def test_killed_process_is_back_and_the_others_go_on(
-    name: str, rounds: int, battered: SystemUnderTest, record_property: Any
+    name: str, battered: SystemUnderTest, record_property: Any
 ) -> None:
     person_id = fresh_id("iris")
     token = battered.token(person_id)
@@ -246,7 +246,7 @@ async def test_killed_process_is_back_and_the_others_go_on(
                 return False
             return True
 
-        for round_number in range(rounds):
+        for round_number in range(3):
             began = time.monotonic()
             os.kill(battered.pids()[name], signal.SIGKILL)
             wait_for(partial(is_another, battered, name, before[name]))

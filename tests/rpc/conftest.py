@@ -14,8 +14,15 @@ if TYPE_CHECKING:
 
 _LONG_ROUNDS = 500
 _WITHOUT_A_DATABASE = ("/gateway/", "/cli/")
-_ALWAYS_ON_BOTH = ("test_closing", "test_sending", "test_requests")
-"""Modules that `make test` runs on both; `make prove` runs all others on PostgreSQL, too."""
+_LONG = (
+    "test_attachments",
+    "test_many_watchers",
+    "test_photos",
+    "test_privacy",
+    "test_races",
+    "test_search_at_scale",
+)
+"""Modules that would keep `make test` waiting: `make prove` runs them on PostgreSQL."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -25,14 +32,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if metafunc.definition.get_closest_marker("postgresql"):
             kinds = ["postgresql"]
         elif not metafunc.definition.get_closest_marker("sqlite"):
-            always = metafunc.definition.path.stem in _ALWAYS_ON_BOTH
-            marks = () if always else (pytest.mark.prove,)
-            kinds.append(pytest.param("postgresql", marks=marks))
-        metafunc.parametrize("backend", kinds, indirect=True, scope="function")
+            is_long = metafunc.definition.path.stem in _LONG
+            kinds.append(pytest.param("postgresql", marks=(pytest.mark.prove,) * is_long))
+        metafunc.parametrize("backend", kinds, indirect=True, scope="session")
 
 
 # By itself, so that it comes before whatever makes a database.
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Let the services of this test have databases of a kind."""
     kind: Backend = getattr(request, "param", "sqlite")

@@ -59,7 +59,7 @@ def a_database(folder: Path, name: str, revisions: Revisions) -> str:
         return f"sqlite:///{folder / name}.db"
     database = f"test_{uuid.uuid4().hex}"
     # It goes with its server: to drop it would take as long as to make it.
-    _command(f"CREATE DATABASE {database} TEMPLATE {template}")
+    _command(f"CREATE DATABASE {database} TEMPLATE {template} {_strategy()}")
     return _url(database)
 
 
@@ -152,6 +152,11 @@ def postgres_server() -> URL:
         _command(f"ALTER SYSTEM SET {option}", url)
     _command("SELECT pg_reload_conf()", url)
     return url
+
+
+def _strategy() -> str:
+    """Return how a database is copied fastest: by its files, where nothing waits for the disk."""
+    return "" if os.environ.get(_OPTION) else "STRATEGY FILE_COPY"
 
 
 @cache

@@ -245,7 +245,7 @@ print(status.partition("VmHWM:")[2].split()[0])
 """
 
 
-@pytest.mark.slow
+@pytest.mark.prove
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_large_file_is_never_whole_in_memory(
     paperplane: Paperplane, talk: Talk, folder: Path

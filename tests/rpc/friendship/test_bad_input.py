@@ -11,6 +11,8 @@ import pytest_asyncio
 
 from chassis.calls import PERSON_KEY
 from paperplane.friendship.v1 import friendship_pb2 as pb
+from tests.support import databases
+from tests.support.databases import Backend
 from tests.support.friendship import Refused, World, friendship_world, refusal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -21,8 +23,9 @@ AUTHORIZATION = "/paperplane.friendship.v1.ChannelAuthorizationService/"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world() -> AsyncGenerator[World]:
-    """One for the whole module: what is refused leaves nothing behind."""
+async def world(backend: Backend) -> AsyncGenerator[World]:
+    """One for the whole module and each database: what is refused leaves nothing behind."""
+    assert backend == databases.chosen()
     async with friendship_world() as world:
         yield world
 

@@ -18,7 +18,7 @@ from tests.support.friendship import Caller, World, friendship_world, read_refus
 pytestmark = pytest.mark.slow
 
 ROUNDS = pytest.mark.parametrize(
-    "rounds", [50, pytest.param(500, marks=[pytest.mark.prove, pytest.mark.timeout(600)])]
+    "rounds", [20, pytest.param(500, marks=[pytest.mark.prove, pytest.mark.timeout(600)])]
 )
 DICE = random.Random(3)
 One = TypeVar("One")

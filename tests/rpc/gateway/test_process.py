@@ -56,7 +56,9 @@ def wait_until_healthy(process: subprocess.Popen[str], env: dict[str, str]) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.prove)]
+)
 def test_a_signal_stops_it_cleanly_and_soon(tmp_path: Path, number: signal.Signals) -> None:
     env = environment(tmp_path)
     process = start(env)

@@ -102,6 +102,7 @@ async def test_what_is_no_whole_picture_of_its_type_is_refused(content: bytes, n
             pass
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize(
     ("limits", "name", "refusal"),
     [
