@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 _RECONNECT_SECONDS = 1
-_CONFIRM_SECONDS = 5
+_CONFIRM_SECONDS = 2
+_PING_SECONDS = 5
+"""How often the bus is asked whether it still answers; twice in vain, and it is taken for lost."""
 _MOST_WAITING = 100_000
 """How many rings may wait to be passed on; the oldest gives way."""
 _EVERYONE = "all"
@@ -61,7 +63,6 @@ class NatsDoorbell:
         self._rings: deque[_Ring] = deque(maxlen=_MOST_WAITING)
         self._wanted: set[str] = set()
         self._news = asyncio.Event()
-        self._client: Client | None = None
 
     @classmethod
     @asynccontextmanager
@@ -129,19 +130,32 @@ class NatsDoorbell:
 
     async def _carry(self, servers: list[str]) -> None:
         """Connect, however long it takes, and carry what there is to carry."""
-        client = await self._connect(servers)
+        while True:
+            client = await self._connect(servers)
+            try:
+                await self._carry_by(client)
+            finally:
+                with suppress(NatsError, OSError):
+                    await client.close()
+            # The library does not come back from what a server refuses, though that may be mended.
+            self._subscriptions.clear()
+            self._wanted.update(self._doors)
+            self._news.set()
+            await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _carry_by(self, client: Client) -> None:
+        """Carry what there is to carry for as long as the client may come back by itself."""
         try:
             await client.subscribe(f"{self._subject}.{_EVERYONE}", cb=self._hear_everyone)
-            await self._look_around(client)
-            while True:
-                await self._news.wait()
-                self._news.clear()
-                # The order matters to nobody: what is not heard yet is nudged once it can be.
-                await self._send_rings(client)
-                await self._follow_doors(client)
-        finally:
-            with suppress(NatsError, OSError):
-                await client.close()
+        except NatsError as error:
+            _log.warning("bus.failed", error=type(error).__name__)
+        await self._look_around(client)
+        while not client.is_closed:
+            await self._news.wait()
+            self._news.clear()
+            # The order matters to nobody: what is not heard yet is nudged once it can be.
+            await self._send_rings(client)
+            await self._follow_doors(client)
 
     async def _connect(self, servers: list[str]) -> Client:
         async def on_error(error: Exception) -> None:
@@ -149,6 +163,9 @@ class NatsDoorbell:
 
         async def on_disconnected() -> None:
             _log.warning("bus.lost")
+
+        async def on_closed() -> None:
+            self._news.set()
 
         async def on_reconnected() -> None:
             _log.info("bus.back")
@@ -167,7 +184,10 @@ class NatsDoorbell:
                     error_cb=on_error,
                     disconnected_cb=on_disconnected,
                     reconnected_cb=on_reconnected,
+                    closed_cb=on_closed,
                     connect_timeout=2,
+                    ping_interval=_PING_SECONDS,
+                    max_outstanding_pings=2,
                 )
             except (NatsError, OSError) as error:
                 _log.warning("bus.unreachable", error=type(error).__name__)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from contextlib import AsyncExitStack
 
 import nats
+import pytest
+import structlog
 from nats.errors import TimeoutError as NothingCame
 
+from chassis.doorbell import Listener
 from chassis.nats_doorbell import NatsDoorbell
 from tests.support.bus import Bus, a_bus
 
@@ -23,9 +27,7 @@ async def test_whoever_listened_while_the_bus_was_gone_looks_once_it_is_back() -
         ]
         with there.listen("ann") as listener:
             async with asyncio.timeout(20):
-                while listener.position < 1:
-                    here.ring("ann", 1)
-                    await listener.wait(0.05)
+                await until_heard(here, listener, 1)
                 await bus.kill()
                 here.ring("ann", 2)
                 waiting = asyncio.create_task(listener.wait(60))
@@ -33,9 +35,7 @@ async def test_whoever_listened_while_the_bus_was_gone_looks_once_it_is_back() -
                 # It is woken without having heard the ring.
                 await waiting
                 assert listener.position == 1
-                while listener.position < 3:
-                    here.ring("ann", 3)
-                    await listener.wait(0.05)
+                await until_heard(here, listener, 3)
 
 
 async def test_a_bus_that_is_not_there_yet_is_found_when_it_is() -> None:
@@ -45,14 +45,53 @@ async def test_a_bus_that_is_not_there_yet_is_found_when_it_is() -> None:
             await opened.enter_async_context(NatsDoorbell.open(bus.url, "test", KEY))
             for _ in range(2)
         ]
-        opened.push_async_callback(bus.kill)
+        opened.push_async_callback(bus.close)
         with there.listen("ann") as listener:
             here.ring("ann", 1)
             await bus.start()
             async with asyncio.timeout(20):
-                while listener.position < 2:
-                    here.ring("ann", 2)
+                await until_heard(here, listener, 2)
+
+
+async def test_a_bus_that_refused_us_for_a_while_is_used_again() -> None:
+    async with AsyncExitStack() as opened:
+        bus = await opened.enter_async_context(a_bus())
+        here, there = [
+            await opened.enter_async_context(NatsDoorbell.open(bus.url, "test", KEY))
+            for _ in range(2)
+        ]
+        with there.listen("ann") as listener:
+            async with asyncio.timeout(30):
+                await until_heard(here, listener, 1)
+                bus.reconfigure('authorization { token: "secret" }')
+                await bus.until_greeting(b'"auth_required":true')
+                bus.reconfigure("")
+                await until_heard(here, listener, 2)
+
+
+@pytest.mark.prove
+async def test_a_bus_that_hangs_is_taken_for_lost_and_used_again_when_it_is_back() -> None:
+    async with AsyncExitStack() as opened:
+        bus = await opened.enter_async_context(a_bus())
+        here, there = [
+            await opened.enter_async_context(NatsDoorbell.open(bus.url, "test", KEY))
+            for _ in range(2)
+        ]
+        with there.listen("ann") as listener, structlog.testing.capture_logs() as logs:
+            async with asyncio.timeout(60):
+                await until_heard(here, listener, 1)
+                bus.send_signal(signal.SIGSTOP)
+                while not any(line["event"] == "bus.lost" for line in logs):
                     await listener.wait(0.05)
+                bus.send_signal(signal.SIGCONT)
+                await until_heard(here, listener, 2)
+
+
+async def until_heard(bell: NatsDoorbell, listener: Listener, position: int) -> None:
+    """Ring until it is heard on the other side."""
+    while listener.position < position:
+        bell.ring("ann", position)
+        await listener.wait(0.05)
 
 
 async def test_the_bus_learns_neither_who_nor_what() -> None:
