@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Generator
 from typing import Any
 
+import pytest
 import structlog
+
+from tests.support.databases import MortalServer
 
 # One plain line each, without the tracebacks that cost seconds to draw.
 structlog.configure(
@@ -18,6 +22,14 @@ structlog.configure(
 
 # A shell lets what it runs in the background ignore this signal, and so would all that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def mortal_server() -> Generator[MortalServer]:
+    """A PostgreSQL server of this test's own."""
+    server = MortalServer()
+    yield server
+    server.close()
 
 
 def pytest_xdist_auto_num_workers() -> int:

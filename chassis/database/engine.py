@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ _CONFLICTS = frozenset({"40001", "40P01"})
 deadlock_detected. Whoever hears them has stored nothing and may try again."""
 _OPERATIONAL_CLASSES = ("08", "53", "57", "58", "40")
 """PostgreSQL's classes of errors that are the server's: connections, resources, operators, its own."""
-_OPERATIONAL = frozenset({"25006", "25P03"})
-"""And two more: of a server that has become a standby, and of a transaction that was idle too long."""
+_OPERATIONAL = frozenset({"25006", "25P03", "55P03"})
+"""And three more: of a server that has become a standby, of a transaction that was idle too long, and
+of a lock that was waited for too long."""
 
 
 def open_engine(url: str, *, read_only: bool, pool_size: int) -> Engine:
@@ -44,7 +45,7 @@ def open_engine(url: str, *, read_only: bool, pool_size: int) -> Engine:
             parsed.set(drivername="postgresql+psycopg"),
             isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
             execution_options={"postgresql_readonly": read_only},
-            connect_args=_POSTGRESQL,
+            connect_args=_connect_args(parsed),
             **common,
         )
     engine = create_engine(parsed, connect_args={"check_same_thread": False}, **common)
@@ -59,9 +60,23 @@ _POSTGRESQL = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
+    # What decides anything is read from the primary, and a URL may name it and its standbys.
+    "target_session_attrs": "read-write",
     "application_name": "paperplane",
-    "options": f"-c synchronous_commit=on -c idle_in_transaction_session_timeout={_IDLE_TIMEOUT_MS}",
 }
+_SESSION = f"-c synchronous_commit=on -c idle_in_transaction_session_timeout={_IDLE_TIMEOUT_MS}"
+
+
+def _connect_args(url: URL) -> dict[str, Any]:
+    """Return how to connect, as far as the operator's URL does not say it."""
+    given = url.query
+    options = given.get("options", "")
+    ours = {name: value for name, value in _POSTGRESQL.items() if name not in given}
+    # Of two that set the same the last one counts, and that a commit is durable is promised.
+    return {
+        **ours,
+        "options": f"{options if isinstance(options, str) else ' '.join(options)} {_SESSION}",
+    }
 
 
 def _set_up_sqlite(engine: Engine, *, read_only: bool) -> None:

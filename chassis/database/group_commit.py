@@ -192,14 +192,14 @@ class GroupCommit(Generic[Piece]):
                 # Nothing is stored, and the server may be back since it was last spoken with.
                 _log.warning("connection.renewed", error=type(error).__name__)
                 return self._commit(pieces, attempt)
-            if begun and not cut and len(pieces) > 1:
-                # One of them may be at fault: the others must not suffer for it.
-                _log.warning("batch.split", pieces=len(pieces), error=type(error).__name__)
-                return [self._commit([piece])[0] for piece in pieces]
-            # No piece is at fault for a transaction that could not begin: one try, one wait.
+            # No piece is at fault for what the server could not do: one try, one wait.
             if is_operational(self._engine, error):
                 _log.exception("write.unavailable", pieces=len(pieces))
                 return [StorageUnavailable() for _ in pieces]
+            if begun and len(pieces) > 1:
+                # One of them may be at fault: the others must not suffer for it.
+                _log.warning("batch.split", pieces=len(pieces), error=type(error).__name__)
+                return [self._commit([piece])[0] for piece in pieces]
             return [error for _ in pieces]
         return outcomes
 

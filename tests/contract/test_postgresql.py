@@ -10,14 +10,14 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, make_url, text
 
 from bench.system import free_port
 from chassis.database import Database, apply_each
 from chassis.database.engine import open_engine
 from chassis.database.group_commit import apply_in_turn
 from chassis.refusals import StorageUnavailable
-from tests.support.databases import change
+from tests.support.databases import MortalServer, change
 
 Piece = Callable[[Connection], Any]
 
@@ -145,6 +145,56 @@ async def test_where_no_server_is_everyone_is_told_at_once() -> None:
     assert {type(outcome) for outcome in outcomes} == {StorageUnavailable}
     assert time.monotonic() - began < 5
     await database.close()
+
+
+async def test_what_the_server_cannot_do_is_no_fault_of_a_piece(
+    writers: list[Database[Piece]], postgresql: str
+) -> None:
+    """And it is tried once: to try it piece by piece would keep all that come after waiting."""
+    seen: list[int] = []
+
+    def change_in_vain(connection: Connection) -> None:
+        seen.append(own_pid(connection))
+        changing(1)(connection)
+
+    holding, held = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        held.set()
+        holding.wait(10)
+
+    holder = writers[0].write(changing(1, after_first=hold))
+    await asyncio.to_thread(held.wait, 10)
+    # What the operator asks for in the URL holds, too.
+    url = make_url(postgresql).update_query_dict({"options": "-c lock_timeout=100ms"})
+    impatient: Database[Piece] = Database(url.render_as_string(hide_password=False), apply_each)
+    try:
+        outcomes = await asyncio.gather(
+            *(impatient.write(change_in_vain) for _ in range(10)), return_exceptions=True
+        )
+        assert {type(outcome) for outcome in outcomes} == {StorageUnavailable}
+        assert len(seen) == 1
+    finally:
+        holding.set()
+        await holder
+        await impatient.close()
+    assert await writers[0].read(changes) == [1, 0]
+
+
+@pytest.mark.slow
+async def test_a_standby_is_not_taken_for_the_primary(mortal_server: MortalServer) -> None:
+    url = mortal_server.url.render_as_string(hide_password=False)
+    database: Database[Piece] = Database(url, apply_each)
+    assert await database.read(own_pid)
+    await database.write(own_pid)
+    await asyncio.to_thread(mortal_server.crash)
+    await asyncio.to_thread(mortal_server.start_as_standby)
+
+    outcomes = await asyncio.gather(
+        database.write(own_pid), database.read(own_pid), return_exceptions=True
+    )
+    await database.close()
+    assert {type(outcome) for outcome in outcomes} == {StorageUnavailable}
 
 
 async def test_writers_in_turn_never_meet(postgresql: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from tests.support import databases
 
 if TYPE_CHECKING:
-    from tests.support.databases import Backend, MortalServer
+    from tests.support.databases import Backend
 
 _LONG_ROUNDS = 500
 _WITHOUT_A_DATABASE = ("/gateway/", "/cli/")
@@ -44,13 +43,6 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     kind: Backend = getattr(request, "param", "sqlite")
     databases.choose(kind)
     return kind
-
-
-@pytest.fixture
-def mortal_server() -> Generator[MortalServer]:
-    server = databases.MortalServer()
-    yield server
-    server.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

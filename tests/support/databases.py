@@ -129,6 +129,11 @@ class MortalServer:
         """Be there again, under the same address."""
         self._server.ensure_postgres_running()
 
+    def start_as_standby(self) -> None:
+        """Be there again as one that only follows another, and takes no writes."""
+        (Path(self._server.pgdata) / "standby.signal").touch()
+        self.start()
+
     def a_database(self, name: str, revisions: Revisions) -> str:
         """Make a database with a service's schema; return its URL."""
         _command(f"CREATE DATABASE {name}", self.url)
