@@ -60,9 +60,13 @@ def open_channel(address: str, retried: Sequence[str] = ()) -> grpc.aio.Channel:
             # So is another replica, by the name that all of them share.
             ("grpc.dns_min_time_between_resolutions_ms", 1000),
             ("grpc.max_receive_message_length", 4 * 1024 * 1024),
-            # A peer whose machine died says nothing: ask, as often as its server allows.
+            # A peer that hangs, or whose machine died, says nothing: ask, also where nothing is
+            # under way, and more seldom than its server allows.
             ("grpc.keepalive_time_ms", 10_000),
+            ("grpc.http2.max_pings_without_data", 0),
+            # The first alone would leave a peer that hangs a minute to answer.
             ("grpc.keepalive_timeout_ms", 3_000),
+            ("grpc.http2.ping_timeout_ms", 3_000),
             # Unix sockets would otherwise send their path, which is no valid authority.
             ("grpc.default_authority", "localhost"),
             # Channels with equal arguments would share one connection, and its head-of-line waits.

@@ -87,6 +87,7 @@ def open_channel(server: str) -> grpc.aio.Channel:
         # A laptop that slept or changed networks must notice that its stream is dead.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.ping_timeout_ms", 10_000),
         # A proxy of the environment can't reach this machine's own ports.
         ("grpc.enable_http_proxy", int(not local)),
     ]

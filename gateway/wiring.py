@@ -47,6 +47,7 @@ _GRPC_OPTIONS: list[tuple[str, Any]] = [
     # A watcher whose machine is gone would hold its stream for hours.
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),
 ]
 
 

@@ -15,6 +15,8 @@ from services.messaging.domain import FriendshipUnavailable, Grant, Pair
 
 _log = structlog.get_logger(__name__)
 
+ASK = "/paperplane.friendship.v1.ChannelAuthorizationService/AuthorizeChannels"
+"""The question. It changes nothing, so that it may be asked again."""
 _ASK_TIMEOUT_SECONDS = 1.0
 _MAX_PAIRS_PER_CALL = 1000
 _MAX_GRANTS_KEPT = 100_000
@@ -77,27 +79,36 @@ class GrpcFriendGate:
         # An answer can be true at any time from now on, so its age counts from now.
         asked_at = self._clock()
         distinct = list(dict.fromkeys(pairs))
-        try:
-            response = await self._stub.AuthorizeChannels(
-                authorization_pb2.AuthorizeChannelsRequest(
-                    pairs=[
-                        authorization_pb2.PersonPair(person_id=pair.low, other_person_id=pair.high)
-                        for pair in distinct
-                    ]
-                ),
-                timeout=_ASK_TIMEOUT_SECONDS,
-                # A service that restarts is back in less time than a person takes to try again.
-                wait_for_ready=True,
-            )
-        except grpc.aio.AioRpcError as error:
-            _log.warning("friendship.unavailable", code=error.code().name, pairs=len(distinct))
-            raise FriendshipUnavailable from error
+        request = authorization_pb2.AuthorizeChannelsRequest(
+            pairs=[
+                authorization_pb2.PersonPair(person_id=pair.low, other_person_id=pair.high)
+                for pair in distinct
+            ]
+        )
+        response = await self._answer(request)
         grants = {
             pair: Grant(grant.open, grant.epoch)
             for pair, grant in zip(distinct, response.grants, strict=True)
         }
         self._keep(asked_at, grants)
         return [grants[pair] for pair in pairs]
+
+    async def _answer(
+        self, request: authorization_pb2.AuthorizeChannelsRequest, *, again: bool = True
+    ) -> authorization_pb2.AuthorizeChannelsResponse:
+        try:
+            return await self._stub.AuthorizeChannels(
+                request,
+                timeout=_ASK_TIMEOUT_SECONDS,
+                # A service that restarts is back in less time than a person takes to try again.
+                wait_for_ready=True,
+            )
+        except grpc.aio.AioRpcError as error:
+            _log.warning("friendship.unavailable", code=error.code().name, pairs=len(request.pairs))
+            if again and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                # A replica that hangs is in the rotation until it is noticed; next comes another's turn.
+                return await self._answer(request, again=False)
+            raise FriendshipUnavailable from error
 
     def _keep(self, asked_at: float, grants: dict[Pair, Grant]) -> None:
         if self._max_age <= 0:

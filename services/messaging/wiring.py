@@ -36,7 +36,7 @@ from paperplane.messaging.v1 import (
 from services.messaging.attachments import Attachments, UploadLimits
 from services.messaging.channels import Channels
 from services.messaging.errors import ERRORS
-from services.messaging.friend_gate import GrpcFriendGate
+from services.messaging.friend_gate import ASK, GrpcFriendGate
 from services.messaging.messages import Messages
 from services.messaging.migrations import MIGRATIONS
 from services.messaging.schema import inbox, secrets
@@ -102,7 +102,7 @@ async def running(
         doorbell: Doorbell = await opened.enter_async_context(
             open_doorbell(settings.nats, "paperplane.messaging", own.token_key)
         )
-        friendship = await opened.enter_async_context(open_channel(settings.friendship))
+        friendship = await opened.enter_async_context(open_channel(settings.friendship, [ASK]))
         gate = GrpcFriendGate(friendship, settings.authorization_max_age)
         opened.push_async_callback(gate.close)
         signer = TokenSigner(own.token_key)

@@ -1,8 +1,11 @@
-"""Our clients get through to a server that takes a while to answer."""
+"""Our clients get through to a server that takes a while to answer, and away from one that never will."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
+import time
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -77,3 +80,51 @@ async def test_a_call_waits_for_a_connection_that_takes_its_time(
         answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=10)
 
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+A_SERVER = """
+import asyncio
+from chassis.server import GrpcServer
+from chassis.telemetry import configure_logging
+
+async def serve():
+    server = GrpcServer("127.0.0.1:0", [], lambda: None)
+    await server.start()
+    print(server.port, flush=True)
+    await asyncio.Event().wait()
+
+configure_logging("test", "ERROR")
+asyncio.run(serve())
+"""
+IDLE_SECONDS = 25.0
+"""Longer than it takes to ask twice whether the other side is still there."""
+NOTICED_SECONDS = 30.0
+"""What keepalive promises is 13; without its second half it took more than 60."""
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("idle", [0.0, IDLE_SECONDS], ids=["at once", "after a while"])
+async def test_a_server_that_hangs_is_noticed(idle: float) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", A_SERVER, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    port = int(await process.stdout.readline())
+    try:
+        async with open_channel(f"127.0.0.1:{port}") as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+            watch = stub.Watch(health_pb2.HealthCheckRequest())
+            await watch.read()
+            more = asyncio.ensure_future(watch.read())
+            await asyncio.wait([more], timeout=idle)
+            assert not more.done()
+            process.send_signal(signal.SIGSTOP)
+            began = time.monotonic()
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
+                await more
+            assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert time.monotonic() - began < NOTICED_SECONDS
+    finally:
+        process.kill()
+        await process.wait()
