@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import grpc
+import pytest
 from grpc import StatusCode
 
 from chassis.client import open_channel
+from paperplane.friendship.v1 import authorization_pb2_grpc
 from paperplane.messaging.v1 import messaging_pb2 as pb
 from services.messaging.domain import Grant, Pair
-from services.messaging.friend_gate import GrpcFriendGate
-from tests.support.messaging import MessagingUnderTest, Person, messaging_service
+from services.messaging.friend_gate import ASK, GrpcFriendGate
+from tests.support.messaging import MessagingUnderTest, Person, StandInFriendship, messaging_service
 from tests.support.refusals import refused
 
 Friends = tuple[Person, Person, str]
@@ -56,6 +61,37 @@ async def test_questions_that_arrive_during_one_share_the_next(
         assert await asyncio.gather(*rest) == [Grant(open=False, epoch=0)] * 40
         await gate.close()
     assert service.friendship.asked == [1, 20]
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("how", ["hangs", "is down"])
+async def test_of_two_replicas_one_is_enough(how: str) -> None:
+    ill, well = StandInFriendship(), StandInFriendship()
+    if how == "hangs":
+        ill.may_answer.clear()
+    else:
+        ill.down = True
+    async with AsyncExitStack() as opened:
+        ports = [await opened.enter_async_context(serving(each)) for each in (ill, well)]
+        address = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
+        channel = await opened.enter_async_context(open_channel(address, [ASK]))
+        gate = GrpcFriendGate(channel, max_age=0)
+        # It is every other one's turn to ask the one that is ill.
+        while not ill.called.is_set() or len(well.asked) < 3:
+            assert await gate.grant(Pair.of("ann", "bob")) == Grant(open=False, epoch=0)
+        await gate.close()
+
+
+@asynccontextmanager
+async def serving(friendship: StandInFriendship) -> AsyncGenerator[int]:
+    """Serve on a port of its own for as long as the context lasts."""
+    server = grpc.aio.server()
+    authorization_pb2_grpc.add_ChannelAuthorizationServiceServicer_to_server(friendship, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    yield port
+    friendship.may_answer.set()
+    await server.stop(None)
 
 
 async def test_grant_that_is_out_of_date_is_asked_for_once_more(
