@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ _GATHERING_SECONDS = 0.01
 _PATIENCE_SECONDS = 5.0
 """How long a call waits for a service that can't be reached."""
 _LOOK_SECONDS = 0.2
+_STREAM_SECONDS = 60.0
+"""After how long a stream gives way to another, which may lead to another replica."""
 
 
 @dataclass(slots=True, eq=False)
@@ -53,14 +56,21 @@ class IntakeForwarder:
     leaves at once. Only after a large frame has been answered does the next one give its callers a
     moment to come together again: a frame costs both ends as much as several calls. When the stream
     breaks, calls that are safe to repeat go out again on the next stream; the others end with
-    `OutcomeUnknown`.
+    `OutcomeUnknown`. Now and then, when nothing is in flight, a new stream takes the place of the
+    old one, so that the replicas of a service share the work, also those that were added since.
 
     Arguments:
         channel: leads to the service.
         route: the method; its descriptor names the intake.
+        stream_seconds: about how long a stream is used.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, route: Route) -> None:
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        route: Route,
+        stream_seconds: float = _STREAM_SECONDS,
+    ) -> None:
         assert route.intake is not None
         method = descriptor_pool.Default().FindMethodByName(route.intake.method)
         self._request_class: Any = GetMessageClass(method.input_type)
@@ -71,6 +81,7 @@ class IntakeForwarder:
             response_deserializer=response_class.FromString,
         )
         self._route = route
+        self._stream_seconds = stream_seconds
         self._idempotency_field = route.intake.idempotency_field
         self._waiting: list[_Item] = []
         self._written: dict[int, _Item] = {}
@@ -168,6 +179,8 @@ class IntakeForwarder:
                 raise result
 
     async def _write_frames(self, stream: Any) -> None:
+        # Not all gateways change at once, or they would meet at one replica again and again.
+        until = time.monotonic() + self._stream_seconds * random.uniform(0.75, 1.25)
         while True:
             await self._work.wait()
             self._work.clear()
@@ -178,6 +191,8 @@ class IntakeForwarder:
                 # Unless some call is slow: then the next ones pass.
                 if not self._written or await _happens_within(_FRAME_WAIT_SECONDS, self._answered):
                     await self._gather(len(frame.frame.calls))
+                if not self._written and time.monotonic() > until:
+                    return
 
     async def _gather(self, answered: int) -> None:
         if answered < _GATHER_FROM or len(self._waiting) >= answered:
