@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from bench.system import free_port
-from tests.support.system import SystemUnderTest
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "envoy.yaml"
 _PATIENCE_SECONDS = 30.0
@@ -49,8 +48,8 @@ class Edge:
 
 
 @asynccontextmanager
-async def an_edge(system: SystemUnderTest, folder: Path) -> AsyncGenerator[Edge]:
-    """Run an Envoy in front of a system for as long as the context lasts."""
+async def an_edge(grpc_port: int, http_port: int, folder: Path) -> AsyncGenerator[Edge]:
+    """Run an Envoy in front of a gateway's two ports for as long as the context lasts."""
     port = free_port()
     certificate = _make_certificate(folder)
     configuration = CONFIGURATION.read_text()
@@ -59,11 +58,11 @@ async def an_edge(system: SystemUnderTest, folder: Path) -> AsyncGenerator[Edge]
         ("port_value: 8443", f"port_value: {port}"),
         (
             "address: gateway, port_value: 50051",
-            f"address: 127.0.0.1, port_value: {system.grpc_port}",
+            f"address: 127.0.0.1, port_value: {grpc_port}",
         ),
         (
             "address: gateway, port_value: 8080",
-            f"address: 127.0.0.1, port_value: {system.http_port}",
+            f"address: 127.0.0.1, port_value: {http_port}",
         ),
         ("/run/tls/", f"{folder}/"),
     ):
