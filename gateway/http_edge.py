@@ -6,6 +6,7 @@ here, so that every error has a reason and a sentence, and none quotes what the 
 
 from __future__ import annotations
 
+import asyncio
 import re
 from contextlib import aclosing
 from contextvars import ContextVar
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
     from chassis.refusals import Refusal
     from gateway.admission import HttpAdmission
-    from gateway.asgi import App, Receive, Scope, Send
+    from gateway.asgi import App, Message, Receive, Scope, Send
     from gateway.forwarding import (
         ClientStreamForwarder,
         Forwarders,
@@ -165,13 +166,44 @@ def connect_app(
         **{route.path: _client_stream(route, to) for route, to in client_streams.items()},
     }
 
-    return _Application(
+    app = _Application(
         service=None,
         endpoints=lambda _: endpoints,
         interceptors=[_Gatekeeper(admission)],
         read_max_bytes=MAX_REQUEST_BYTES,
         codecs=[BinaryCodec(), JsonCodec(edge_error)],
     )
+    taking_their_time = {route.path for route in client_streams}
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] not in taking_their_time:
+            receive = _in_time(receive, default_timeout)
+        await app(scope, receive, send)
+
+    return serve
+
+
+def _in_time(receive: Receive, seconds: float) -> Receive:
+    """Return what receives a request that must be whole in time.
+
+    The library waits for the rest of a body until the caller's own deadline, and they need not set one.
+    """
+    until = asyncio.get_running_loop().time() + seconds
+    whole = False
+
+    async def receive_in_time() -> Message:
+        nonlocal whole
+        if whole:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(until):
+                message = await receive()
+        except TimeoutError:
+            raise ConnectError(Code.DEADLINE_EXCEEDED, "") from None
+        whole = not message.get("more_body", False)
+        return message
+
+    return receive_in_time
 
 
 class _Application(ConnectASGIApplication[None]):

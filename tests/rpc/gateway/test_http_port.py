@@ -454,3 +454,26 @@ class TestDevelopmentTokens:
 
     async def test_it_is_posted_to(self, gateway: GatewayUnderTest) -> None:
         assert (await gateway.http.get("/dev/token")).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("method", "content_type"),
+    [(GET_PERSON, "application/json"), (WATCH_MESSAGES, "application/connect+json")],
+)
+async def test_a_request_that_never_ends_is_given_up_on(method: str, content_type: str) -> None:
+    async with a_gateway(default_timeout="0.2") as gateway:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.gateway.http_port)
+        head = [
+            f"POST {method} HTTP/1.1",
+            "host: localhost",
+            f"content-type: {content_type}",
+            "content-length: 100",
+            f"authorization: {gateway.authorization()}",
+        ]
+        writer.write("\r\n".join([*head, "", "{"]).encode())
+
+        answer = await asyncio.wait_for(reader.read(), 10)
+
+        assert b"DEADLINE_EXCEEDED" in answer
+        assert gateway.does.received == []
+        writer.close()
