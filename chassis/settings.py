@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Annotated, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "PAPERPLANE_"
@@ -16,7 +19,64 @@ _FOR_PARENTS = {PREFIX + "PARENT_PIPE"}
 """Options that only a process which starts another sets: nobody is told of them."""
 FilesUrl = Annotated[str, Field(pattern=r"^(file:///|s3://)[^?#]+$")]
 """Where files are kept; see `chassis.files.store.FileStore.open`."""
-DatabaseUrl = Annotated[str, Field(pattern=r"^(sqlite:///|postgresql(\+psycopg)?://)")]
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+
+
+def _check_address(value: str, least_port: int) -> str:
+    if value.startswith("unix:/"):
+        return value
+    for each in value.removeprefix("ipv4:").split(","):
+        host, _, port = each.rpartition(":")
+        is_port = re.fullmatch("[0-9]{1,5}", port) and least_port <= int(port) <= 65535
+        if not _HOST.fullmatch(host) or not is_port:
+            message = f"{value!r} is no address: give host:port or unix:/path"
+            raise ValueError(message)
+    return value
+
+
+def _check_database(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme == "sqlite":
+        if url.netloc or url.path in ("", "/") or url.query or url.fragment:
+            message = "give the path of a file: sqlite:////var/lib/paperplane/messaging.db"
+            raise ValueError(message)
+        return value
+    try:
+        well_formed = url.port != 0 and url.netloc.count("@") <= 1
+    except ValueError:
+        well_formed = False
+    # The database's name and nothing else: what was not encoded in a password ends up here.
+    if not well_formed or not re.fullmatch(r"/[^/@]+", url.path) or url.fragment:
+        message = (
+            "is no URL of a database: postgresql://user:password@host/name. In a password, "
+            "@ : / # ? % are written %40 %3A %2F %23 %3F %25"
+        )
+        raise ValueError(message)
+    return value
+
+
+def _check_nats(value: str) -> str:
+    for each in value.split(",") if value else []:
+        try:
+            server = urlsplit(each)
+            known = server.scheme in ("nats", "tls", "ws", "wss") and server.port != 0
+        except ValueError:
+            known = False
+        if not known or not urlsplit(each).hostname or re.search(r"\s", each):
+            message = "give nats://host:port, and several with commas between"
+            raise ValueError(message)
+    return value
+
+
+Address = Annotated[str, AfterValidator(partial(_check_address, least_port=1))]
+"""Where another process serves."""
+ListenAddress = Annotated[str, AfterValidator(partial(_check_address, least_port=0))]
+"""Where to serve; port 0 takes any free one."""
+DatabaseUrl = Annotated[
+    str,
+    Field(pattern=r"^(sqlite:///|postgresql(\+psycopg)?://)"),
+    AfterValidator(_check_database),
+]
 """A database that a service can work with, as an SQLAlchemy URL."""
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -39,14 +99,12 @@ class ProcessSettings(BaseSettings):
 class ServiceSettings(ProcessSettings):
     """What every inner service can be told."""
 
-    listen: str
+    listen: ListenAddress
     """Where to serve: `unix:/path` or `host:port`."""
     database: DatabaseUrl
     """The service's own database, `sqlite:////var/lib/paperplane/messaging.db` or
     `postgresql://user:password@host/messaging`. Several replicas need PostgreSQL."""
-    nats: Annotated[
-        str, Field(pattern=r"^$|^(nats|tls|ws|wss)://[^,]+(,(nats|tls|ws|wss)://[^,]+)*$")
-    ] = ""
+    nats: Annotated[str, AfterValidator(_check_nats)] = ""
     """The NATS server over which replicas of this service tell each other that there is something to read,
     for example `nats://nats:4222`; several with commas between. One replica alone needs none. Without it
     several still miss nothing, but their live streams lag by up to `stream_poll_seconds`."""

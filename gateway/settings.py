@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import NoDecode
 
-from chassis.settings import PREFIX, ProcessSettings
+from chassis.settings import PREFIX, Address, ProcessSettings
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -55,9 +55,9 @@ class GatewaySettings(ProcessSettings):
     """Where gRPC is served; 0 takes any free port."""
     http_port: Port = 8080
     """Where Connect, gRPC-Web and plain HTTP are served; 0 takes any free port."""
-    friendship: str
+    friendship: Address
     """Where the friendship service serves: `unix:/path` or `host:port`. Each address of a host is a replica."""
-    messaging: str
+    messaging: Address
     """Where the messaging service serves: `unix:/path` or `host:port`. Each address of a host is a replica."""
 
     issuer: str = ""

@@ -13,7 +13,9 @@ from services.friendship.migrations import MIGRATIONS as FRIENDSHIP_MIGRATIONS
 from services.messaging.migrations import MIGRATIONS as MESSAGING_MIGRATIONS
 from supervisor.settings import load_admin_settings
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False
+)
 
 
 @app.callback()

@@ -85,10 +85,12 @@ def load_admin_settings() -> AdminSettings:
     """Read which databases there are from the environment; what else it holds is for others.
 
     Raises:
-        SettingsError: an option is wrong.
+        SettingsError: an option is wrong, or nobody's.
     """
-    known = {name: os.environ[name] for name in option_names(AdminSettings) if name in os.environ}
-    return load_settings(AdminSettings, known)
+    others = set[str]().union(*(option_names(kind) for kind in PROCESSES.values()))
+    return load_settings(
+        AdminSettings, also_known=others | option_names(RunSettings) | SET_BY_SUPERVISOR | _OTHERS
+    )
 
 
 def process_environment(name: str, wiring: dict[str, str]) -> dict[str, str]:

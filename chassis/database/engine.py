@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
 if TYPE_CHECKING:
@@ -143,6 +143,9 @@ def take_turn(connection: Connection) -> None:
 def migrate_alone(connection: Connection) -> None:
     """Wait until nobody else migrates this database, and keep others from it until the transaction ends."""
     _hold(connection, _MIGRATING)
+    if connection.dialect.name == "postgresql":
+        # Whoever comes later waits behind a migration that itself waits, for example for a backup.
+        connection.execute(text("SET LOCAL lock_timeout = '10s'"))
 
 
 def _hold(connection: Connection, turn: int) -> None:

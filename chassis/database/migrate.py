@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from chassis.database.engine import migrate_alone, open_engine
 from chassis.process import StartError
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from alembic.config import Config
-    from sqlalchemy import Engine, MetaData
+    from sqlalchemy import Connection, Engine, MetaData
+
+_TROUBLES = (DatabaseError, sqlite3.DatabaseError)
+"""What the operator can mend: a server that is away, a lock, a permission, a file that is no database."""
 
 
 class SchemaMismatch(StartError):
@@ -29,10 +34,12 @@ class Revisions:
     Attributes:
         scripts: the folder with its `env.py`.
         head: the newest one, which this version of the service works with.
+        table: one that every revision has, and no other service: a database is known by it.
     """
 
     scripts: Path
     head: str
+    table: str
 
 
 def _config(scripts: Path) -> Config:
@@ -60,11 +67,12 @@ def migrate(url: str, revisions: Revisions) -> None:
     try:
         with engine.begin() as connection:
             migrate_alone(connection)
+            _read_version(connection, revisions)
             config = _config(revisions.scripts)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-    except OperationalError as error:
-        raise _unreachable(engine, error) from error
+    except _TROUBLES as error:
+        raise _unusable(engine, error) from error
     except CommandError:
         # Of a revision that this version does not know, of which the check says more.
         check_schema(url, revisions)
@@ -74,11 +82,39 @@ def migrate(url: str, revisions: Revisions) -> None:
     check_schema(url, revisions)
 
 
-def _unreachable(engine: Engine, error: OperationalError) -> SchemaMismatch:
+def migrate_or_exit(url: str, revisions: Revisions) -> None:
+    """Migrate, or end the process with the reason on standard error and status 2."""
+    try:
+        migrate(url, revisions)
+    except StartError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
+
+
+def _unusable(engine: Engine, error: Exception) -> SchemaMismatch:
     name = engine.url.render_as_string()
-    return SchemaMismatch(
-        f"the database {name} can't be opened: {' '.join(str(error.orig).split())}"
-    )
+    cause = getattr(error, "orig", None) or error
+    # The whole of what PostgreSQL says can quote rows; its first sentence is enough.
+    words = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause)
+    return SchemaMismatch(f"the database {name} can't be used: {' '.join(words.split())}")
+
+
+def _read_version(connection: Connection, revisions: Revisions) -> str | None:
+    """Return the revision that a database has, if any.
+
+    Raises:
+        SchemaMismatch: it is another service's.
+    """
+    # Not through Alembic: to import it takes a good part of the time that a start takes.
+    tables = set(inspect(connection).get_table_names())
+    if "alembic_version" not in tables:
+        return None
+    if revisions.table not in tables:
+        name = connection.engine.url.render_as_string()
+        message = f"the database {name} is another service's: give each one of its own"
+        raise SchemaMismatch(message)
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def run_migrations(metadata: MetaData) -> None:
@@ -104,15 +140,9 @@ def check_schema(url: str, revisions: Revisions) -> None:
     name = engine.url.render_as_string()
     try:
         with engine.connect() as connection:
-            # Not through Alembic: to import it takes a good part of the time that a start takes.
-            versioned = inspect(connection).has_table("alembic_version")
-            found = (
-                connection.scalar(text("SELECT version_num FROM alembic_version"))
-                if versioned
-                else None
-            )
-    except OperationalError as error:
-        raise _unreachable(engine, error) from error
+            found = _read_version(connection, revisions)
+    except _TROUBLES as error:
+        raise _unusable(engine, error) from error
     finally:
         engine.dispose()
     if found == revisions.head:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from chassis.database.migrate import migrate
+from chassis.database.migrate import migrate_or_exit
 from chassis.process import run_process
 from chassis.settings import load_or_exit
 from chassis.telemetry import configure_logging
@@ -18,8 +18,10 @@ def main() -> None:
     """Start from the environment and run until told to stop."""
     settings = load_or_exit(FriendshipSettings)
     configure_logging("friendship", settings.log_level)
-    if sys.argv[1:] == ["migrate"]:
-        migrate(settings.database, MIGRATIONS)
+    if sys.argv[1:]:
+        if sys.argv[1:] != ["migrate"]:
+            sys.exit("There is one command beside none: migrate")
+        migrate_or_exit(settings.database, MIGRATIONS)
         return
 
     async def run(stop: asyncio.Event) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from chassis.settings import FilesUrl, ServiceSettings
+from chassis.settings import Address, FilesUrl, ServiceSettings
 
 Limit = Annotated[int, Field(ge=1)] | Literal["off"]
 
@@ -14,7 +14,7 @@ Limit = Annotated[int, Field(ge=1)] | Literal["off"]
 class FriendshipSettings(ServiceSettings):
     """The options of the friendship service."""
 
-    messaging: str
+    messaging: Address
     """Where the messaging service serves: `unix:/path` or `host:port`. Each address of a host is a replica."""
     photos: FilesUrl
     """Where photos are kept: `file:///folder` or `s3://bucket/prefix`. Under `make run` it is a

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from chassis.settings import FilesUrl, ServiceSettings
+from chassis.settings import Address, FilesUrl, ServiceSettings
 
 
 class MessagingSettings(ServiceSettings):
     """The options of the messaging service."""
 
-    friendship: str
+    friendship: Address
     """Where the friendship service serves: `unix:/path` or `host:port`. Each address of a host is a replica."""
     authorization_max_age: Annotated[float, Field(ge=0, le=60)] = 2.0
     """For how many seconds friendship's word may be reused; 0 asks every time. When friendship can't

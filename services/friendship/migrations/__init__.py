@@ -4,4 +4,4 @@ from pathlib import Path
 
 from chassis.database.migrate import Revisions
 
-MIGRATIONS = Revisions(Path(__file__).parent, head="0001")
+MIGRATIONS = Revisions(Path(__file__).parent, head="0001", table="people")

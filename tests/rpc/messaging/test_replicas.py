@@ -206,7 +206,7 @@ def of_the_next_version(folder: Path) -> Revisions:
     shutil.copytree(MIGRATIONS.scripts, folder)
     text = EXPANDING.format(head="next", before=MIGRATIONS.head)
     (folder / "versions" / "next.py").write_text(text)
-    return Revisions(folder, head="next")
+    return Revisions(folder, head="next", table=MIGRATIONS.table)
 
 
 @pytest.mark.slow

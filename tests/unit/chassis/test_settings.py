@@ -55,6 +55,20 @@ def test_option_in_the_wrong_case_is_refused() -> None:
         ("LOG_LEVEL", "LOUD"),
         ("PARENT_PIPE", "3.5"),
         ("TRUSTED_NETWORK", "perhaps"),
+        ("LISTEN", ":1"),
+        ("LISTEN", "127.0.0.1"),
+        ("LISTEN", "127.0.0.1:99999"),
+        ("LISTEN", "127.0.0.1:abc"),
+        ("LISTEN", "http://127.0.0.1:50062"),
+        ("DATABASE", "mysql://localhost/x"),
+        ("DATABASE", "sqlite:///"),
+        ("DATABASE", "sqlite:////data/m.db?mode=ro"),
+        ("DATABASE", "postgresql://user:word@host:abc/x"),
+        ("DATABASE", "postgresql://user:word@host"),
+        ("NATS", "localhost:4222"),
+        ("NATS", "nats://:4222"),
+        ("NATS", "nats://nats:99999"),
+        ("NATS", "nats://nats:4222, nats://other:4222"),
     ],
 )
 def test_wrong_value_is_refused_by_the_options_name(name: str, value: str) -> None:
@@ -74,7 +88,7 @@ def test_every_problem_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "listen", ["0.0.0.0:1", "[::]:1", "messaging:1", "10.0.0.5:1", "127.0.0.1.example.org:1", ":1"]
+    "listen", ["0.0.0.0:1", "[::]:1", "messaging:1", "10.0.0.5:1", "127.0.0.1.example.org:1"]
 )
 def test_address_that_others_can_reach_wants_a_trusted_network(listen: str) -> None:
     assert "PAPERPLANE_TRUSTED_NETWORK=true" in problem(LISTEN=listen)
@@ -96,3 +110,25 @@ def test_process_with_a_wrong_option_ends_with_the_reasons(
         load_or_exit(ServiceSettings)
     assert ended.value.code == 2
     assert "Did you mean PAPERPLANE_LISTEN?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("password", ["hunter@2", "hunter@2/3#4", "hunter:2@"])
+def test_a_password_that_was_not_encoded_is_refused_and_not_shown(password: str) -> None:
+    text = problem(DATABASE=f"postgresql://user:{password}@db.example.org/messaging")
+    assert "%40" in text
+    assert "hunter" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LISTEN", "[::1]:0"),
+        ("LISTEN", "localhost:50061"),
+        ("DATABASE", "postgresql://user:p%40ss@db-1.example.org:5432/messaging?sslmode=require"),
+        ("DATABASE", "postgresql://user:word@/messaging?host=one:5432&host=other:5432"),
+        ("NATS", "nats://user:word@one:4222,tls://other:4222"),
+    ],
+)
+def test_what_is_in_use_is_taken(name: str, value: str) -> None:
+    settings = load_settings(ServiceSettings, {**FINE, f"PAPERPLANE_{name}": value})
+    assert getattr(settings, name.lower()) == value

@@ -280,6 +280,6 @@ def test_database_of_a_later_version_is_refused_with_a_sentence(tmp_path: Path) 
 
 def test_database_that_cannot_be_opened_is_refused_with_a_sentence(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/missing/messaging.db"
-    with pytest.raises(SchemaMismatch, match="can't be opened") as refused:
+    with pytest.raises(SchemaMismatch, match="can't be used") as refused:
         check_schema(url, MIGRATIONS)
     assert "\n" not in str(refused.value)
