@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -22,12 +21,14 @@ HELD_SECONDS = 20.0
 """How long each fault lasts: longer than it takes to notice that something hangs."""
 SERVICES = ("gateway", "messaging", "friendship", "nats", "postgres", "edge")
 KINDS = ("kill", "pause", "cut")
+NETWORKS = {"nats": "data", "postgres": "data", "edge": "outer"}
+"""What they are cut off from, where it is not the network between gateway and services."""
 
 
 @asynccontextmanager
 async def suffering(service: str, name: str, kind: str) -> AsyncGenerator[None]:
     """Let a container of a service suffer for as long as the context lasts."""
-    network = f"{Path.cwd().name}_inner"
+    network = f"paperplane_{NETWORKS.get(service, 'inner')}"
     if kind == "kill":
         await docker("kill", name)
         yield
