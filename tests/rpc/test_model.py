@@ -518,7 +518,7 @@ def latest(things: Sequence[T], which: int) -> T:
     [
         # Few and long: after ten, hypothesis mostly varies what it has tried. The time is what it
         # takes to make a failing example small.
-        pytest.param(3, 120, id="some", marks=pytest.mark.timeout(600)),
+        pytest.param(2, 80, id="some", marks=pytest.mark.timeout(600)),
         pytest.param(250, 60, id="many", marks=[pytest.mark.prove, pytest.mark.timeout(2400)]),
     ],
 )
